@@ -1,0 +1,110 @@
+"""Jupyter magics for HashiCorp Nomad's actions.
+
+In a notebook: `%load_ext nomad_magic`, then `%nomad_action -job=… -group=… -task=… <action>`.
+From Python, with no IPython loaded:
+
+>>> import nomad_magic
+>>> result = nomad_magic.run("-job=cache -group=redis -task=server health-check")
+
+`run` waits, `arun` is awaited, `start` gives a `Session` that goes on by itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nomad_magic.errors import (
+        ActionFailed,
+        ConnectionLost,
+        Disconnected,
+        ExecError,
+        Interrupted,
+        LocateError,
+        NomadMagicError,
+        RequestError,
+        SessionRefused,
+        SettingsError,
+        UsageError,
+    )
+    from nomad_magic.nomad.api import arun, run, start
+    from nomad_magic.nomad.session import Session
+    from nomad_magic.nomad.settings import Options
+    from nomad_magic.result import ActionResult, Outcome
+
+__version__ = "0.1.0"
+
+_ERRORS: Final = (
+    "ActionFailed",
+    "ConnectionLost",
+    "Disconnected",
+    "ExecError",
+    "Interrupted",
+    "LocateError",
+    "NomadMagicError",
+    "RequestError",
+    "SessionRefused",
+    "SettingsError",
+    "UsageError",
+)
+
+# Where each public name lives: importing the package must load neither IPython nor a socket
+# library, which the tests hold it to.
+_HOMES: Final = {
+    **dict.fromkeys(_ERRORS, "nomad_magic.errors"),
+    "ActionResult": "nomad_magic.result",
+    "Outcome": "nomad_magic.result",
+    "Options": "nomad_magic.nomad.settings",
+    "Session": "nomad_magic.nomad.session",
+    "arun": "nomad_magic.nomad.api",
+    "run": "nomad_magic.nomad.api",
+    "start": "nomad_magic.nomad.api",
+}
+
+__all__ = [
+    "ActionFailed",
+    "ActionResult",
+    "ConnectionLost",
+    "Disconnected",
+    "ExecError",
+    "Interrupted",
+    "LocateError",
+    "NomadMagicError",
+    "Options",
+    "Outcome",
+    "RequestError",
+    "Session",
+    "SessionRefused",
+    "SettingsError",
+    "UsageError",
+    "arun",
+    "run",
+    "start",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """IPython's hook for `%load_ext nomad_magic`."""
+    from nomad_magic.notebook import magics  # noqa: PLC0415 - only a shell needs IPython
+
+    magics.load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """IPython's hook for `%unload_ext nomad_magic`."""
+    from nomad_magic.notebook import magics  # noqa: PLC0415 - only a shell needs IPython
+
+    magics.unload(shell)

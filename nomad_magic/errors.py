@@ -1,0 +1,170 @@
+"""What can go wrong, as a tree.
+
+::
+
+    NomadMagicError               everything of ours; `.exit_code`, `.result`
+    ├── UsageError                the line cannot be run as written
+    │   ├── LineError             its words: a quote left open, a name not found, a pipe
+    │   └── FlagError             its flags, in the words of Go's flag package
+    ├── SettingsError             an address or a certificate that cannot be used
+    ├── LocateError               no such job, group, allocation or task, or several
+    ├── RequestError              an HTTP request that brought no usable answer
+    │   ├── Unreachable           nothing answered
+    │   └── UnexpectedAnswer      something answered, but not with what was asked for
+    ├── ExecError                 the exec session did not run to its end
+    │   ├── SessionRefused        the agent said no, and why
+    │   ├── ConnectionLost        the connection ended without an exit frame
+    │   └── Disconnected          we closed it; the process may still run
+    ├── ActionFailed              the action ran to its end, with a non-zero exit code
+    └── AgentError                the embedded agent: a job file it cannot run, a port in use
+
+    Interrupted                   a KeyboardInterrupt that knows how the session ended
+
+`str(error)` begins with the words of Nomad's CLI where it has some; a hint of ours may
+follow on lines of its own.  Nothing in it is secret: whoever raises has masked the token.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nomad_magic.result import ActionResult
+
+
+class NomadMagicError(Exception):
+    """The root of the tree.
+
+    Attributes:
+        message: What failed, in the CLI's words where it has some.
+        hint: What to do about it, in ours; empty where there is nothing to add.
+        exit_code: What `nomad job action` would have left with.
+        result: What is known of the run so far; None when nothing was started.
+        output: What the CLI would have written to stdout before it failed (its usage text).
+    """
+
+    exit_code: int = 1
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        result: ActionResult | None = None,
+        output: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.result = result
+        self.output = output
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython's hook: the stack is ours, not the user's, so only the message is shown."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UsageError(NomadMagicError):
+    """The line cannot be run as written; nothing was asked of any agent."""
+
+
+class LineError(UsageError):
+    """The line does not split into words."""
+
+
+class FlagError(UsageError):
+    """A flag that Go's flag package refuses, or `-h` where it counts as an error."""
+
+
+class SettingsError(NomadMagicError):
+    """An address, a certificate or a proxy that cannot be used; nothing was sent."""
+
+
+class LocateError(NomadMagicError):
+    """The words do not lead to exactly one task of one allocation."""
+
+
+class RequestError(NomadMagicError):
+    """An HTTP request brought no usable answer."""
+
+
+class Unreachable(RequestError):
+    """Nothing answered: refused, timed out, no such host, a certificate that does not hold."""
+
+
+class UnexpectedAnswer(RequestError):
+    """Something answered, but not with what was asked for.
+
+    Attributes:
+        status: The HTTP status code.
+        body: The body as text, cut to its first kilobyte.
+    """
+
+    def __init__(self, message: str, *, status: int, body: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.body = body
+
+
+class ExecError(NomadMagicError):
+    """The exec session did not run to its end."""
+
+
+class SessionRefused(ExecError):
+    """The agent closed the session with a reason instead of running the action.
+
+    Attributes:
+        code: The websocket close code; None when the upgrade itself was refused.
+        reason: The agent's words.
+    """
+
+    def __init__(
+        self, message: str, *, code: int | None = None, reason: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.reason = reason
+
+
+class ConnectionLost(ExecError):
+    """The connection ended without an exit frame, and not by our doing."""
+
+
+class Disconnected(ExecError):
+    """We closed the connection before an exit frame came: the process may still run."""
+
+
+class ActionFailed(NomadMagicError):
+    """The action ran to its end and left with a non-zero exit code."""
+
+    def __init__(self, message: str, *, exit_code: int, result: ActionResult | None = None) -> None:
+        super().__init__(message, result=result)
+        self.exit_code = exit_code
+
+
+class AgentError(NomadMagicError):
+    """The embedded agent cannot start, or cannot run what it was given."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A Ctrl-C or ■ that stopped an action, and how that ended.
+
+    Attributes:
+        exit_code: The action's own when an exit frame came, else 1 as the CLI leaves with.
+        result: What is known of the run.
+    """
+
+    def __init__(self, message: str, *, exit_code: int, result: ActionResult | None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.result = result
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+# Front ends and notebook runners know an interrupt by the built-in's name.
+Interrupted.__name__ = Interrupted.__qualname__ = "KeyboardInterrupt"

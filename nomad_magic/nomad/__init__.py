@@ -1,0 +1,1 @@
+"""Talking to Nomad; knows nothing of IPython."""

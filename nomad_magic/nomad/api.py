@@ -1,0 +1,170 @@
+"""Running an action from Python: `run`, `arun` and `start`, all on the same session."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from nomad_magic import flags, words
+from nomad_magic.errors import LineError, NomadMagicError
+from nomad_magic.nomad import pool, settings
+from nomad_magic.nomad.session import Session
+from nomad_magic.nomad.settings import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nomad_magic.result import ActionResult
+
+
+def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
+    argv: Sequence[str],
+    *,
+    stdin: bytes | None,
+    environ: Mapping[str, str],
+    stdin_is_tty: bool = False,
+    options: Options | None = None,
+    size: tuple[int, int] = (24, 80),
+) -> Session:
+    """Check a line as the CLI does, in its order, and give the session, not yet started.
+
+    Args:
+        argv: The words after `nomad job action`.
+        stdin: What the action reads; None for nothing, or with a tty for what is typed.
+        environ: Where the NOMAD_* variables are.
+        stdin_is_tty: The default of `-t`.
+        options: What a command line has no flags for.
+        size: The terminal's height and width in cells.
+
+    Raises:
+        HelpRequested: `-h`; its text is the help.
+        UsageError: The flags.
+        SettingsError: The address or a certificate.
+    """
+    options = options or Options()
+    args = flags.parse(argv, environ=environ, stdin_is_tty=stdin_is_tty)
+    target = settings.target(args, environ)
+    try:
+        pool.check(target)
+        flags.check_target(args)
+    except NomadMagicError as error:
+        _prefix_warnings(error, args.warnings)
+        raise
+    session = Session(args, target, options, stdin=stdin if args.stdin else None, size=size)
+    session.result.notices += map(session.result.masker.text, _notices(args))
+    return session
+
+
+def _prefix_warnings(error: NomadMagicError, warnings: Sequence[str]) -> None:
+    error.message = "\n".join([*warnings, error.message])
+
+
+def _notices(args: flags.ActionArgs) -> list[str]:
+    notices = list(args.warnings)
+    if args.ignored:
+        notices.append(
+            f"Words after the action are ignored, as nomad job action ignores them: "
+            f"{' '.join(args.ignored)}"
+        )
+    if args.token:
+        notices.append(
+            "-token is part of this line and stays wherever the line is kept; "
+            "NOMAD_TOKEN in the environment does not."
+        )
+    return notices
+
+
+def start(
+    args: str | Sequence[str],
+    stdin: str | bytes | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    options: Options | None = None,
+) -> Session:
+    """Start an action and give its session, which goes on by itself.
+
+    Args:
+        args: The words after `nomad job action`, or a line that is split as a shell would;
+            `$NAME` in it is an environment variable.
+        stdin: What the action reads, then the end of stdin; None for nothing.
+        env: Instead of the environment.
+        options: Bounds and switches that the command line has no flags for.
+
+    Raises:
+        UsageError: The line.
+        SettingsError: The address or a certificate.
+    """
+    environ = os.environ if env is None else env
+    argv = args if not isinstance(args, str) else _split(args, environ)
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    return prepare(argv, stdin=data, environ=environ, options=options).start()
+
+
+def run(
+    args: str | Sequence[str],
+    stdin: str | bytes | None = None,
+    *,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
+    options: Options | None = None,
+) -> ActionResult:
+    """Run an action to its end and give its result.
+
+    Args:
+        args: As for `start`.
+        stdin: As for `start`.
+        check: Raise when the action fails; without it only what kept it from running.
+        env: As for `start`.
+        options: As for `start`.
+
+    Raises:
+        ActionFailed: With `check`, a non-zero exit code.
+        NomadMagicError: It could not be run, or not to its end.
+    """
+    session = start(args, stdin, env=env, options=options)
+    try:
+        session.wait()
+    except BaseException:
+        # Whatever interrupts the caller must not leave the action running unattended.
+        session.stop_and_wait((options or Options()).grace)
+        raise
+    return _outcome(session, check=check)
+
+
+async def arun(
+    args: str | Sequence[str],
+    stdin: str | bytes | None = None,
+    *,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
+    options: Options | None = None,
+) -> ActionResult:
+    """`run` to be awaited, in any event loop; cancelling it stops the action."""
+    session = start(args, stdin, env=env, options=options)
+    try:
+        await session
+    except asyncio.CancelledError:
+        session.stop_and_wait((options or Options()).grace)
+        raise
+    return _outcome(session, check=check)
+
+
+def _outcome(session: Session, *, check: bool) -> ActionResult:
+    error = session.error
+    if error is not None and (check or session.result.exit_code is None):
+        raise error
+    return session.result
+
+
+def _split(line: str, environ: Mapping[str, str]) -> Sequence[str]:
+    def evaluate(expression: str) -> object:
+        raise LineError(
+            f"{{{expression}}}: only a notebook's line evaluates Python",
+            hint="Make the line with an f-string.",
+        )
+
+    split = words.split(line, variables=environ.__getitem__, evaluate=evaluate)
+    if split.background:
+        raise LineError("An & at the end is for a notebook's line; use nomad_magic.start")
+    return split.words

@@ -1,0 +1,278 @@
+"""The only client sockets: HTTP by httpx, the exec session by websockets.
+
+The one door for foreign errors: what httpx, websockets, ssl and the operating system raise
+leaves here as a `RequestError` in the words of Nomad's CLI, which are Go's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    WebSocketException,
+)
+
+from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
+from nomad_magic.nomad import networds, tls
+from nomad_magic.nomad.gowords import go_quote
+from nomad_magic.nomad.protocol import CLOSE_ABNORMAL
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+
+    from nomad_magic.nomad.settings import Options, Target
+
+T = TypeVar("T")
+
+HIGHEST_PORT = 65535
+CLOSE_SECONDS = 0.5
+"""How long a close may take: an agent whose process is silent never answers it."""
+
+BODY_SHOWN = 1024
+"""How much of an unexpected answer's body (characters) is kept."""
+
+
+class ConnectionEnded(Exception):
+    """The websocket ended; `code` and `reason` are the close frame's where there was one."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ExecConnection:
+    """One open exec websocket."""
+
+    socket: ClientConnection
+
+    async def send(self, text: str) -> None:
+        """Send one text frame; waits while the agent takes nothing more.
+
+        Raises:
+            ConnectionEnded: Nothing can be sent any more.
+        """
+        try:
+            await self.socket.send(text)
+        except ConnectionClosed as closed:
+            raise _ended(closed) from closed
+
+    async def receive(self) -> bytes | str:
+        """Wait for the next frame.
+
+        Raises:
+            ConnectionEnded: No more will come.
+        """
+        try:
+            return await self.socket.recv(decode=False)
+        except ConnectionClosed as closed:
+            raise _ended(closed) from closed
+
+    async def close(self) -> None:
+        """Close within `CLOSE_SECONDS`, whatever the other side does."""
+        with contextlib.suppress(TimeoutError, WebSocketException, OSError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.socket.close()
+        self.socket.transport.abort()
+
+
+def _ended(closed: ConnectionClosed) -> ConnectionEnded:
+    if closed.rcvd is not None:
+        return ConnectionEnded(closed.rcvd.code, closed.rcvd.reason)
+    if closed.sent is not None and closed.sent.reason:
+        # The library refused what came, and said why.
+        return ConnectionEnded(CLOSE_ABNORMAL, closed.sent.reason)
+    cause = closed.__cause__
+    reason = networds.os_error(cause) if isinstance(cause, OSError) else ""
+    return ConnectionEnded(CLOSE_ABNORMAL, reason or "unexpected EOF")
+
+
+class _Connect(connect):
+    """websockets' connect, which by itself would take our token along to another host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class Client:
+    """Requests to one target, over connections that are kept.
+
+    Args:
+        target: Where, and as whom.
+        options: The bounds of each wait.
+
+    Raises:
+        SettingsError: A certificate file that cannot be used.
+    """
+
+    def __init__(
+        self, target: Target, options: Options, *, context: ssl.SSLContext | None = None
+    ) -> None:
+        self.target = target
+        self.options = options
+        self._ssl = context or tls.context(target.tls, needed=target.address.scheme == "https")
+        self._http: httpx.AsyncClient | None = None
+        self._busy = 0
+        self._idle = asyncio.Event()
+
+    def for_node(self, target: Target, options: Options) -> Client:
+        """Give a client for a node, with the same certificates."""
+        return Client(target, options, context=self._ssl)
+
+    async def get(self, path: str, params: Mapping[str, str], kind: type[T]) -> T:
+        """Ask for something.
+
+        Args:
+            path: Percent-encoded.
+            params: Query parameters besides region and namespace, which they override.
+            kind: The msgspec type of the answer.
+
+        Raises:
+            Unreachable: Nothing answered.
+            UnexpectedAnswer: Not 200, or not what was asked for.
+        """
+        url = self.target.address.url(path, {**self.target.params, **params})
+        self._check_address(f'Get "{url}": ')
+        self._busy += 1
+        try:
+            async with asyncio.timeout(self.options.connect_timeout + self.options.answer_timeout):
+                response = await self._client().get(url)
+        except (httpx.HTTPError, OSError, TimeoutError) as error:
+            words = await networds.explain(error, self.target.address, self.options)
+            raise Unreachable(f'Get "{url}": {words}') from error
+        finally:
+            self._busy -= 1
+            self._idle.set()
+        body = response.text
+        if response.status_code != httpx.codes.OK:
+            raise _unexpected(response.status_code, body)
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise UnexpectedAnswer(
+                networds.not_json(response.content, error),
+                status=response.status_code,
+                body=body[:BODY_SHOWN],
+                hint=networds.in_between(body),
+            ) from error
+
+    async def open_exec(self, path: str, params: Mapping[str, str]) -> ExecConnection:
+        """Open an exec session.
+
+        Raises:
+            Unreachable: Nothing answered.
+            UnexpectedAnswer: The upgrade was refused.
+        """
+        address = self.target.address
+        url = address.url(path, {**self.target.params, **params})
+        self._check_address("")
+        scheme = {"http": "ws", "https": "wss"}[address.url_scheme]
+        extra: dict[str, Any] = {"proxy": None}
+        if address.scheme == "unix":
+            extra |= {"unix": True, "path": address.path}
+        elif scheme == "wss":
+            extra |= {"ssl": self._ssl, "server_hostname": self._server_name()}
+        try:
+            socket = await _Connect(
+                scheme + url.removeprefix(address.url_scheme),
+                additional_headers=self._headers(),
+                user_agent_header=None,
+                compression=None,
+                open_timeout=self.options.connect_timeout,
+                ping_interval=None,
+                close_timeout=CLOSE_SECONDS,
+                max_size=None,
+                **extra,
+            )
+        except InvalidStatus as refused:
+            response = refused.response
+            raise _unexpected(
+                response.status_code, networds.body_text(response.body, response.headers)
+            ) from refused
+        except (InvalidHandshake, WebSocketException, OSError, TimeoutError) as error:
+            raise Unreachable(await networds.explain(error, address, self.options)) from error
+        return ExecConnection(socket)
+
+    async def aclose_when_idle(self) -> None:
+        """Close the kept connections once no request is under way."""
+        while self._busy:
+            self._idle.clear()
+            await self._idle.wait()
+        if self._http is not None:
+            http, self._http = self._http, None
+            await http.aclose()
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._http is None:
+            address, options = self.target.address, self.options
+            self._http = httpx.AsyncClient(
+                headers=self._headers(),
+                transport=httpx.AsyncHTTPTransport(
+                    verify=self._ssl or False,
+                    limits=httpx.Limits(max_connections=None, max_keepalive_connections=4),
+                    uds=address.path if address.scheme == "unix" else None,
+                ),
+                timeout=httpx.Timeout(options.answer_timeout, connect=options.connect_timeout),
+                follow_redirects=False,
+                trust_env=False,
+            )
+            if name := self.target.tls.server_name:
+                self._http.event_hooks["request"].append(_with_server_name(name))
+        return self._http
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept-Encoding": "gzip", "User-Agent": "nomad_magic"}
+        if self.target.token:
+            headers["X-Nomad-Token"] = self.target.token
+        if self.target.auth is not None:
+            headers["Authorization"] = networds.basic_auth(*self.target.auth)
+        return headers
+
+    def _server_name(self) -> str:
+        return self.target.tls.server_name or self.target.address.hostname
+
+    def _check_address(self, prefix: str) -> None:
+        """Refuse an address that parses but leads nowhere, as Go does at the first request."""
+        address = self.target.address
+        words = ""
+        if address.scheme not in ("http", "https", "unix"):
+            words = f"unsupported protocol scheme {go_quote(address.scheme)}"
+        elif address.scheme == "unix":
+            words = "" if address.path else "dial unix: missing address"
+        elif not address.hostname:
+            words = "http: no Host in request URL"
+        elif address.port > HIGHEST_PORT:
+            words = f"dial tcp: address {address.port}: invalid port"
+        if words:
+            raise RequestError(
+                prefix + words,
+                hint="An address looks like http://127.0.0.1:4646 or unix:///run/nomad.sock.",
+            )
+
+
+def _with_server_name(name: str) -> Any:
+    async def hook(request: httpx.Request) -> None:
+        request.extensions["sni_hostname"] = name
+
+    return hook
+
+
+def _unexpected(status: int, body: str) -> UnexpectedAnswer:
+    said = f" ({body})" if body else ""
+    return UnexpectedAnswer(
+        f"Unexpected response code: {status}{said[: BODY_SHOWN + 3]}",
+        status=status,
+        body=body[:BODY_SHOWN],
+        hint=networds.in_between(body),
+    )

@@ -1,0 +1,95 @@
+"""The messages of the exec websocket, both directions.
+
+Each message is one JSON text frame (measured on Nomad 2.0.6; also in its API documentation
+under "Exec Allocation").  Bytes travel as base64, which msgspec decodes straight into the
+structs.  Fields that are not known are ignored, as Go's decoder ignores them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+STDIN_CHUNK: Final = 2048
+"""The most bytes of stdin in one frame, as the CLI sends them."""
+
+OUTPUT_CHUNK: Final = 4096
+"""The most bytes of output in one frame, as the agent sends them."""
+
+HEARTBEAT_SECONDS: Final = 10.0
+"""How often the client sends an empty frame, so that proxies keep the connection."""
+
+
+class Stream(msgspec.Struct, omit_defaults=True):
+    """Some bytes of one stream, or its end, or (stdin at once) both."""
+
+    data: bytes | None = None
+    close: bool = False
+
+
+class Size(msgspec.Struct):
+    """The terminal's size, in character cells."""
+
+    height: int
+    width: int
+
+
+class Exit(msgspec.Struct, omit_defaults=True):
+    """How the process ended: a zero is left out on the wire; a signal is 128 + its number."""
+
+    exit_code: int = 0
+
+
+class InputFrame(msgspec.Struct, omit_defaults=True):
+    """Client to agent.  With neither field it is a heartbeat."""
+
+    stdin: Stream | None = None
+    tty_size: Size | None = None
+
+
+class OutputFrame(msgspec.Struct, omit_defaults=True):
+    """Agent to client.  Anything without a stream and without a result is a heartbeat."""
+
+    stdout: Stream | None = None
+    stderr: Stream | None = None
+    exited: bool = False
+    result: Exit | None = None
+
+
+class FrameError(ValueError):
+    """A frame that is not what the protocol says."""
+
+
+_encoder: Final = msgspec.json.Encoder()
+_input_decoder: Final = msgspec.json.Decoder(InputFrame)
+_output_decoder: Final = msgspec.json.Decoder(OutputFrame)
+
+
+def encode(frame: InputFrame | OutputFrame) -> str:
+    """Give the JSON text of a frame."""
+    return _encoder.encode(frame).decode()
+
+
+def decode_input(text: str | bytes) -> InputFrame:
+    """Read a frame that a client sent.
+
+    Raises:
+        FrameError: It is not JSON, or not of this shape.
+    """
+    try:
+        return _input_decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise FrameError(str(error)) from error
+
+
+def decode_output(text: str | bytes) -> OutputFrame:
+    """Read a frame that an agent sent.
+
+    Raises:
+        FrameError: It is not JSON, or not of this shape.
+    """
+    try:
+        return _output_decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise FrameError(str(error)) from error

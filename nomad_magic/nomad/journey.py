@@ -1,0 +1,267 @@
+"""From a line's flags to an open exec session: the questions asked on the way.
+
+The order is the CLI's (measured on Nomad 2.0.6); what does not depend on each other is asked
+at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Self
+
+from nomad_magic.errors import (
+    ExecError,
+    RequestError,
+    SettingsError,
+    UnexpectedAnswer,
+)
+from nomad_magic.nomad import locate, pool
+from nomad_magic.nomad.gowords import go_quote, path_escape
+from nomad_magic.nomad.locate import Allocation, AllocationStub, JobStub, Node, Task
+from nomad_magic.nomad.settings import parse_address
+from nomad_magic.result import Place
+
+if TYPE_CHECKING:
+    from nomad_magic.flags import ActionArgs
+    from nomad_magic.nomad.client import Client, ExecConnection
+    from nomad_magic.nomad.settings import Options, Target
+
+GLOBAL_REGION: Final = "global"
+"""The region whose name a node's certificate carries when none was named."""
+
+NODE_CONNECT_SECONDS: Final = 1.0
+"""How long the CLI tries a node before it falls back to the configured address."""
+
+ALL_NAMESPACES: Final = "*"
+PERMISSION_DENIED: Final = "Permission denied"
+
+Progress = Callable[[Place, tuple[str, ...] | None, list[str]], None]
+
+
+class Journey:
+    """The way from the words to the session; what was learnt on it stays here.
+
+    Args:
+        args: The line.
+        target: Which agent.
+        options: The bounds of each wait.
+        choose: Makes the random choice among allocations.
+    """
+
+    def __init__(
+        self,
+        args: ActionArgs,
+        target: Target,
+        options: Options,
+        *,
+        choose: Callable[[Sequence[AllocationStub]], AllocationStub],
+    ) -> None:
+        self.args = args
+        self.target = target
+        self.options = options
+        self.on_progress: Progress = lambda *_: None
+        self.asked = False
+        """The agent was asked to run the action: from here on it may have been started."""
+        self.allocation: Allocation | None = None
+        self.task: Task | None = None
+        self._choose = choose
+        self._place = Place(
+            address=str(target.address), region=target.region, namespace=target.namespace
+        )
+
+    async def travel(self, client: Client) -> ExecConnection:
+        """Find the allocation and open the session in it.
+
+        Raises:
+            LocateError: The words do not lead to one task.
+            RequestError: No usable answer on the way, with the CLI's prefix for that step.
+            ExecError: The session could not be opened.
+        """
+        job, stub = await self._find(client)
+        place = replace(
+            self._place,
+            job=job,
+            group=stub.task_group,
+            namespace=stub.namespace,
+            allocation=stub.id,
+            allocation_name=stub.name,
+            node=stub.node_id,
+            node_name=stub.node_name,
+        )
+        self._tell(place)
+        allocation, node = await self._look(client, stub)
+        self.allocation = allocation
+        self.task = task = locate.choose_task(allocation, self.args.task)
+        version = allocation.job.version if allocation.job else None
+        region = place.region or (allocation.job.region if allocation.job else None) or ""
+        action = locate.find_action(task, self.args.action)
+        command = (action.command, *(action.args or ())) if action else None
+        place = replace(
+            place, task=task.name, job_version=version, driver=task.driver, region=region
+        )
+        self._tell(place, command)
+        return await self._open(client, job, allocation, task, node)
+
+    def _tell(
+        self,
+        place: Place,
+        command: tuple[str, ...] | None = None,
+        *,
+        notices: Sequence[str] = (),
+    ) -> None:
+        self._place = place
+        self.on_progress(place, command, list(notices))
+
+    # Which allocation
+
+    async def _find(self, client: Client) -> tuple[str, AllocationStub]:
+        """Give the job to name in the request, and the allocation."""
+        args = self.args
+        if args.alloc:
+            prefix = locate.sanitize_prefix(args.alloc)
+            with _Step("Error querying allocation: "):
+                found = await client.get(
+                    "/v1/allocations",
+                    {"prefix": prefix} if prefix else {},
+                    list[AllocationStub],
+                )
+            # As the CLI: with -alloc the job's word is not looked up.
+            return args.job, locate.choose_by_prefix(args.alloc, found, now=time.time())
+        job, namespace = await self._find_job(client)
+        self._tell(replace(self._place, job=job, namespace=namespace or self.target.namespace))
+        with _Step(f"Error fetching allocations: error querying job {go_quote(job)}: ") as step:
+            step.denied = f"The token needs read-job in the namespace {namespace or 'default'}."
+            stubs = await client.get(
+                f"/v1/job/{path_escape(job)}/allocations",
+                {"all": "false", **({"namespace": namespace} if namespace else {})},
+                list[AllocationStub],
+            )
+        stub = locate.choose_allocation(job, args.group, stubs, self._choose)
+        if stub.client_status != "running":
+            self._tell(self._place, notices=[_none_running(args.group, stubs)])
+        return job, stub
+
+    async def _find_job(self, client: Client) -> tuple[str, str]:
+        word = self.args.job
+        try:
+            with _Step(f"Error querying job prefix {go_quote(word)}: "):
+                jobs = await client.get(
+                    "/v1/jobs",
+                    {"prefix": word, "per_page": str(locate.JOBS_PER_PAGE)},
+                    list[JobStub],
+                )
+        except UnexpectedAnswer as answer:
+            if PERMISSION_DENIED in answer.message:
+                # Without list-jobs the word is taken as the id.
+                return word, ""
+            raise
+        return locate.choose_job(word, jobs, all_namespaces=self.target.namespace == ALL_NAMESPACES)
+
+    async def _look(self, client: Client, stub: AllocationStub) -> tuple[Allocation, Node | None]:
+        """Ask for the allocation with its job, and at the same time for its node."""
+        namespace = {"namespace": stub.namespace} if stub.namespace else {}
+
+        async def ask_allocation() -> Allocation:
+            with _Step("Error querying allocation: "):
+                return await client.get(
+                    f"/v1/allocation/{path_escape(stub.id)}", namespace, Allocation
+                )
+
+        async def ask_node() -> Node | None:
+            # As the CLI: whatever is wrong with this answer, the server is still there.
+            try:
+                return await client.get(f"/v1/node/{path_escape(stub.node_id)}", {}, Node)
+            except RequestError:
+                return None
+
+        node = asyncio.create_task(ask_node())
+        try:
+            return await ask_allocation(), await node
+        finally:
+            node.cancel()
+
+    # The session
+
+    async def _open(
+        self, client: Client, job: str, allocation: Allocation, task: Task, node: Node | None
+    ) -> ExecConnection:
+        args = self.args
+        if node is not None and node.status == "down":
+            raise ExecError(
+                "failed to exec into task: node down",
+                hint=f"The node of {self._place.short} does not answer the servers.",
+            )
+        path = f"/v1/job/{path_escape(job)}/action"
+        params = {
+            "action": args.action,
+            "allocID": allocation.id,
+            "command": "[]",
+            "group": allocation.task_group,
+            "task": task.name,
+            "tty": "true" if args.tty else "false",
+        }
+        if self.target.namespace == ALL_NAMESPACES:
+            # An action runs in one namespace, and by now it is known which.
+            params["namespace"] = allocation.namespace
+        self.asked = True
+        if (direct := self._node_client(client, node)) is not None:
+            try:
+                return await direct.open_exec(path, params)
+            except (RequestError, SettingsError):
+                pool.node_failed(str(direct.target.address))
+        with _Step("failed to exec into task: "):
+            return await client.open_exec(path, params)
+
+    def _node_client(self, client: Client, node: Node | None) -> Client | None:
+        """Give a client for the allocation's own node, where it is worth trying."""
+        if not self.options.direct or node is None or not node.http_addr:
+            return None
+        if client.target.address.scheme == "https" and not node.tls_enabled:
+            # The token would go out in the clear.
+            return None
+        scheme = "https" if node.tls_enabled else "http"
+        region = self.target.region or GLOBAL_REGION
+        try:
+            address = parse_address(f"{scheme}://{node.http_addr}")
+        except SettingsError:
+            return None
+        if not pool.node_usable(str(address)):
+            return None
+        tls = self.target.tls
+        if node.tls_enabled:
+            tls = replace(tls, server_name=f"client.{region}.nomad")
+        target = replace(self.target, address=address, region=region, tls=tls)
+        seconds = min(NODE_CONNECT_SECONDS, self.options.connect_timeout)
+        try:
+            return client.for_node(target, replace(self.options, connect_timeout=seconds))
+        except SettingsError:
+            return None
+
+
+class _Step:
+    """Puts the CLI's words for a step before whatever goes wrong in it."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self.denied = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, RequestError):
+            if self.denied and PERMISSION_DENIED in error.message and not error.hint:
+                error.hint = self.denied
+            error.message = self._prefix + error.message
+
+
+def _none_running(group: str, stubs: Sequence[AllocationStub]) -> str:
+    states: dict[str, int] = {}
+    for stub in stubs:
+        if stub.task_group == group:
+            states[stub.client_status] = states.get(stub.client_status, 0) + 1
+    listed = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    return f"No allocation of group {group} is running ({listed}); one of them is tried."

@@ -1,0 +1,338 @@
+"""Which job, allocation and task a line means.
+
+Pure: it is given what the agent answered, and for the one random choice a function that
+makes it.  The words of the errors are the CLI's (measured on Nomad 2.0.6), the hints ours.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from nomad_magic.errors import LocateError
+from nomad_magic.nomad.gowords import go_quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+JOBS_PER_PAGE: Final = 20
+"""How many jobs the CLI asks for when it looks a prefix up."""
+
+SHORT_ID: Final = 8
+"""How many characters of an id the CLI shows."""
+
+
+class _Answer(msgspec.Struct, rename="pascal", frozen=True):
+    """The fields we need of an API object; Nomad names them in Pascal case."""
+
+
+class JobSummary(_Answer, frozen=True):
+    """The part of a job's summary that tells its namespace."""
+
+    namespace: str = ""
+
+
+class JobStub(_Answer, frozen=True):
+    """One job of `GET /v1/jobs`."""
+
+    id: str = msgspec.field(name="ID")
+    name: str = ""
+    namespace: str = ""
+    type: str = ""
+    priority: int = 0
+    status: str = ""
+    stop: bool = False
+    periodic: bool = False
+    parameterized: bool = msgspec.field(name="ParameterizedJob", default=False)
+    submit_time: int = 0
+    summary: JobSummary | None = msgspec.field(name="JobSummary", default=None)
+
+
+class AllocationStub(_Answer, frozen=True):
+    """One allocation of `GET /v1/allocations` or `GET /v1/job/<id>/allocations`."""
+
+    id: str = msgspec.field(name="ID")
+    name: str = ""
+    namespace: str = ""
+    node_id: str = msgspec.field(name="NodeID", default="")
+    node_name: str = ""
+    task_group: str = ""
+    job_version: int = 0
+    desired_status: str = ""
+    client_status: str = ""
+    create_time: int = 0
+    modify_time: int = 0
+
+
+class Action(_Answer, frozen=True):
+    """An action as the job defines it; both may be absent or null."""
+
+    name: str
+    command: str = ""
+    args: list[str] | None = None
+
+
+class Task(_Answer, frozen=True):
+    """A task of a group, with its actions and its driver."""
+
+    name: str
+    driver: str = ""
+    actions: list[Action] | None = None
+
+
+class TaskGroup(_Answer, frozen=True):
+    """A group of a job, with its tasks."""
+
+    name: str
+    tasks: list[Task] | None = None
+
+
+class Job(_Answer, frozen=True):
+    """The job as it was when an allocation was placed."""
+
+    id: str = msgspec.field(name="ID")
+    namespace: str = ""
+    version: int = 0
+    region: str | None = None
+    task_groups: list[TaskGroup] | None = None
+
+
+class Allocation(_Answer, frozen=True):
+    """`GET /v1/allocation/<id>`."""
+
+    id: str = msgspec.field(name="ID")
+    name: str = ""
+    namespace: str = ""
+    node_id: str = msgspec.field(name="NodeID", default="")
+    node_name: str = ""
+    job_id: str = msgspec.field(name="JobID", default="")
+    task_group: str = ""
+    client_status: str = ""
+    job: Job | None = None
+
+
+class Node(_Answer, frozen=True):
+    """`GET /v1/node/<id>`."""
+
+    id: str = msgspec.field(name="ID")
+    name: str = ""
+    http_addr: str = msgspec.field(name="HTTPAddr", default="")
+    tls_enabled: bool = msgspec.field(name="TLSEnabled", default=False)
+    status: str = ""
+
+
+def choose_job(
+    word: str, jobs: Sequence[JobStub], *, all_namespaces: bool = False
+) -> tuple[str, str]:
+    """Choose the job that a word means.
+
+    Args:
+        word: What `-job` said, an id or a prefix.
+        jobs: The jobs whose id begins with it, sorted by id, at most `JOBS_PER_PAGE`.
+        all_namespaces: The line asked for the namespace `*`.
+
+    Returns:
+        The job's id and its namespace.
+
+    Raises:
+        LocateError: There is none, or it is not clear which.
+    """
+    if not jobs:
+        raise LocateError(f"No job(s) with prefix or ID {go_quote(word)} found")
+    first = jobs[0]
+    if len(jobs) > 1:
+        elsewhere = all_namespaces and first.id == jobs[1].id
+        if first.id != word or elsewhere:
+            more = "\n(results may be truncated)" if len(jobs) >= JOBS_PER_PAGE else ""
+            raise LocateError(
+                f"Prefix {go_quote(word)} matched multiple jobs\n\n"
+                f"{_job_table(jobs, all_namespaces)}{more}",
+                hint="Name one of them in full"
+                + (", and its namespace with -namespace." if elsewhere else " with -job."),
+            )
+    return first.id, (first.summary.namespace if first.summary else "") or first.namespace
+
+
+def choose_allocation(
+    job: str,
+    group: str,
+    allocations: Sequence[AllocationStub],
+    choose: Callable[[Sequence[AllocationStub]], AllocationStub],
+) -> AllocationStub:
+    """Choose an allocation of a group, a running one where there is one.
+
+    Args:
+        job: The job's id.
+        group: The group's name.
+        allocations: All of the job's.
+        choose: Makes the random choice among those that qualify.
+
+    Raises:
+        LocateError: The job or the group has none.
+    """
+    if not allocations:
+        raise LocateError(
+            f"Error fetching allocations: job {go_quote(job)} doesn't exist or it has no "
+            "allocations"
+        )
+    of_group = [stub for stub in allocations if stub.task_group == group]
+    if not of_group:
+        raise LocateError(
+            f"Error fetching allocations: task group {go_quote(group)} doesn't exist or it has "
+            "no allocations",
+            hint=f"Groups with allocations: {_names(stub.task_group for stub in allocations)}.",
+        )
+    running = [stub for stub in of_group if stub.client_status == "running"]
+    return choose(running or of_group)
+
+
+def sanitize_prefix(prefix: str) -> str:
+    """Cut an id prefix to an even number of hexadecimal digits, which the agent insists on."""
+    digits = len(prefix) - prefix.count("-")
+    return prefix[: len(prefix) - digits % 2]
+
+
+def choose_by_prefix(
+    prefix: str, allocations: Sequence[AllocationStub], *, now: float
+) -> AllocationStub:
+    """Choose the one allocation whose id begins with a prefix.
+
+    Args:
+        prefix: What `-alloc` said.
+        allocations: Those that the agent found for it.
+        now: Seconds since 1970, for the ages in the table.
+
+    Raises:
+        LocateError: There is none, or there are several.
+    """
+    if not allocations:
+        raise LocateError(f"No allocation(s) with prefix or id {go_quote(prefix)} found")
+    if len(allocations) > 1:
+        raise LocateError(
+            f"Prefix matched multiple allocations\n\n{_allocation_table(allocations, now)}",
+            hint="Give -alloc more characters of the one you mean.",
+        )
+    return allocations[0]
+
+
+def choose_task(allocation: Allocation, name: str) -> Task:
+    """Choose the task of an allocation's group.
+
+    Args:
+        allocation: With the job as it was placed.
+        name: What `-task` said; empty for the only one.
+
+    Raises:
+        LocateError: No such group or task, or several and none was named.
+    """
+    groups = (allocation.job.task_groups if allocation.job else None) or []
+    group = next((group for group in groups if group.name == allocation.task_group), None)
+    if group is None:
+        raise LocateError(f"Could not find allocation task group: {allocation.task_group}")
+    tasks = group.tasks or []
+    if name:
+        for task in tasks:
+            if task.name == name:
+                return task
+        found = "\n".join(task.name for task in tasks)
+        raise LocateError(f"Could not find task named: {name}, found:\n{found}")
+    if len(tasks) == 1:
+        return tasks[0]
+    listed = "".join(f"  * {task.name}\n" for task in tasks)
+    raise LocateError(
+        f"Allocation {go_quote(allocation.id[:SHORT_ID])} is running the following tasks:\n"
+        f"{listed}\nPlease specify the task."
+    )
+
+
+def find_action(task: Task, name: str) -> Action | None:
+    """Give the task's action of that name; None where the allocation's job has none."""
+    return next((action for action in task.actions or () if action.name == name), None)
+
+
+def where_else(allocation: Allocation, action: str) -> list[tuple[str, str]]:
+    """Give the (group, task) pairs of the allocation's job that have an action of that name."""
+    groups = (allocation.job.task_groups if allocation.job else None) or []
+    return [
+        (group.name, task.name)
+        for group in groups
+        for task in group.tasks or ()
+        if find_action(task, action)
+    ]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(set(names)))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Align columns as the CLI does: two blanks between them, none at the end of a line."""
+    shown = [[cell or "<none>" for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in shown
+    )
+    return "\n".join(lines)
+
+
+def _job_table(jobs: Iterable[JobStub], with_namespace: bool) -> str:
+    head = ["ID", "Namespace", "Type", "Priority", "Status", "Submit Date"]
+    rows = [head]
+    for job in jobs:
+        kind = job.type + "/periodic" * job.periodic + "/parameterized" * job.parameterized
+        status = f"{job.status} (stopped)" if job.stop else job.status
+        submitted = datetime.fromtimestamp(job.submit_time // 10**9, UTC)
+        namespace = (job.summary.namespace if job.summary else "") or job.namespace
+        date = f"{submitted:%Y-%m-%dT%H:%M:%SZ}" if job.submit_time else ""
+        rows.append([job.id, namespace, kind, str(job.priority), status, date])
+    if not with_namespace:
+        rows = [[row[0], *row[2:]] for row in rows]
+    return _table(rows)
+
+
+def _allocation_table(allocations: Iterable[AllocationStub], now: float) -> str:
+    rows = [["ID", "Node ID", "Task Group", "Version", "Desired", "Status", "Created", "Modified"]]
+    rows += [
+        [
+            stub.id[:SHORT_ID],
+            stub.node_id[:SHORT_ID],
+            stub.task_group,
+            str(stub.job_version),
+            stub.desired_status,
+            stub.client_status,
+            age(stub.create_time, now),
+            age(stub.modify_time, now),
+        ]
+        for stub in allocations
+    ]
+    return _table(rows)
+
+
+def age(nanoseconds: int, now: float) -> str:
+    """Say how long ago a time was, in its two largest units: `3d2h ago`.
+
+    Args:
+        nanoseconds: Since 1970, as Nomad gives times; 0 is unknown.
+        now: Seconds since 1970.
+    """
+    if nanoseconds == 0:
+        return ""
+    rest = round(now) - round(nanoseconds / 10**9)
+    suffix = "ago" if rest >= 0 else "from now"
+    rest = abs(rest)
+    parts = []
+    for unit, seconds in (
+        ("y", 360 * 86400),
+        ("mo", 30 * 86400),
+        ("d", 86400),
+        ("h", 3600),
+        ("m", 60),
+        ("s", 1),
+    ):
+        count, rest = divmod(rest, seconds)
+        if count:
+            parts.append(f"{count}{unit}")
+    return f"{''.join(parts[:2]) or '0s'} {suffix}"

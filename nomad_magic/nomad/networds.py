@@ -1,0 +1,191 @@
+"""What went wrong between us and the agent, in the words of the CLI, which are Go's.
+
+An SRE searches runbooks and issues for these words; they also say more than Python's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import re
+import socket
+import ssl
+import zlib
+from typing import TYPE_CHECKING, Final
+
+import httpx
+import websockets.exceptions
+
+from nomad_magic.nomad.gowords import go_quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nomad_magic.nomad.settings import Address, Options
+
+# X509_V_ERR_* of OpenSSL (its manual page X509_STORE_CTX_get_error).
+_UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
+_EXPIRED: Final = frozenset({9, 10})
+_WRONG_NAME: Final = frozenset({62, 64})
+
+_LOST_WORDS: Final = re.compile(
+    r"disconnected|incomplete|without sending|end of file|closed", re.IGNORECASE
+)
+
+
+def basic_auth(user: str, password: str) -> str:
+    """Give the value of an Authorization header."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def os_error(error: OSError) -> str:
+    """Say what the operating system said, as Go does: `connection refused`."""
+    if error.errno is None:
+        return str(error)
+    return _lower(os.strerror(error.errno))
+
+
+async def explain(error: BaseException, address: Address, options: Options) -> str:
+    """Say why a request brought no answer.
+
+    Args:
+        error: What httpx, websockets, ssl or the operating system raised.
+        address: Where the request went.
+        options: The bounds that may have been passed.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLError):
+            return _tls(cause)
+        if isinstance(cause, socket.gaierror):
+            return f"dial tcp: lookup {address.hostname}: {_lookup(cause)}"
+        if isinstance(cause, ConnectionResetError | BrokenPipeError):
+            return f"read: {os_error(cause)}"
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return f"dial {await _where(address)}: connect: {os_error(cause)}"
+    if isinstance(error, httpx.ConnectTimeout):
+        return (
+            f"dial {await _where(address)}: i/o timeout: not connected within "
+            f"{options.connect_timeout:g} s (connect_timeout)"
+        )
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        bound = (
+            f"{options.connect_timeout:g} s (connect_timeout)"
+            if "handshake" in str(error)
+            else f"{options.answer_timeout:g} s (answer_timeout)"
+        )
+        return f"no answer within {bound}"
+    if any(_LOST_WORDS.search(str(cause)) for cause in _causes(error)):
+        return "EOF"
+    if isinstance(error, websockets.exceptions.InvalidHandshake):
+        return f"websocket: bad handshake: {_lower(str(error))}"
+    return f"net/http: HTTP/1.x transport connection broken: {_lower(str(error))}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Go through an error and all it came from, groups included."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        if isinstance(one, BaseExceptionGroup):
+            waiting.extend(one.exceptions)
+        waiting += [one.__cause__, one.__context__]
+
+
+async def _where(address: Address) -> str:
+    """Name the other end as Go's dial does: by its first IP address."""
+    if address.scheme == "unix":
+        return f"unix {address.path}"
+    host = address.hostname
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host, address.port, type=socket.SOCK_STREAM
+        )
+        host = str(found[0][4][0])
+    except OSError:
+        pass
+    return f"tcp [{host}]:{address.port}" if ":" in host else f"tcp {host}:{address.port}"
+
+
+def _lookup(error: socket.gaierror) -> str:
+    unknown = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+    if error.errno in unknown or error.errno == socket.EAI_AGAIN:
+        # Go's own resolver says the same when no name server answers for the name.
+        return "no such host" if error.errno in unknown else "server misbehaving"
+    return _lower(error.strerror or str(error))
+
+
+def _tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"tls: failed to verify certificate: x509: {_certificate(error)}"
+    reason = error.reason or ""
+    if reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}:
+        return "http: server gave HTTP response to HTTPS client"
+    if "ALERT" in reason:
+        said = reason.partition("ALERT_")[2].replace("_", " ").lower()
+        return f"remote error: tls: {said}"
+    if reason == "UNEXPECTED_EOF_WHILE_READING":
+        return "EOF"
+    return f"tls: {reason.replace('_', ' ').lower() or error}"
+
+
+def _certificate(error: ssl.SSLCertVerificationError) -> str:
+    detail = _lower(error.verify_message)
+    if error.verify_code in _UNKNOWN_AUTHORITY:
+        return f"certificate signed by unknown authority ({detail})"
+    if error.verify_code in _EXPIRED:
+        return f"certificate has expired or is not yet valid: {detail}"
+    if error.verify_code in _WRONG_NAME:
+        return f"certificate is valid for another name: {detail}"
+    return detail
+
+
+def not_json(body: bytes, error: Exception) -> str:
+    """Say why a body is not the JSON that was asked for."""
+    if not body:
+        return "Got 0 byte response with non-nil decode object"
+    try:
+        text = body.decode()
+        json.loads(text)
+    except UnicodeDecodeError:
+        return "the answer is not UTF-8 text"
+    except json.JSONDecodeError as problem:
+        if problem.pos >= len(text.rstrip()) or problem.msg.startswith("Unterminated"):
+            return "unexpected EOF"
+        place = "looking for beginning of value" if problem.msg == "Expecting value" else "in JSON"
+        character = go_quote(text[problem.pos])[1:-1]
+        return f"invalid character '{character}' {place}"
+    return f"json: cannot unmarshal the answer: {error}"
+
+
+def in_between(body: str) -> str:
+    """Give a hint when an answer looks like a proxy's or a load balancer's; else nothing."""
+    start = body.lstrip()[:512]
+    if not start.startswith("<"):
+        return ""
+    first = next((line.strip() for line in body.splitlines() if line.strip()), "")
+    return (
+        "That is not Nomad's answer: it comes from something between here and Nomad, a proxy or "
+        f"a load balancer. It begins: {first[:200]}"
+    )
+
+
+def body_text(body: bytes | bytearray | None, headers: Mapping[str, str]) -> str:
+    """Give the text of a body that refused an upgrade, which may be compressed."""
+    data = bytes(body or b"")
+    if headers.get("Content-Encoding", "").lower() == "gzip":
+        try:
+            data = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data)
+        except zlib.error:
+            return ""
+    return data.decode("utf-8", "replace")
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,69 @@
+"""What sessions share: one client for each target, and which nodes did not answer.
+
+Used in the event loop's thread only, so that nothing here needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from nomad_magic.nomad import tls
+from nomad_magic.nomad.client import Client
+
+if TYPE_CHECKING:
+    from nomad_magic.nomad.settings import Options, Target
+
+KEPT_CLIENTS: Final = 8
+"""How many targets' connections are kept."""
+
+NODE_REST_SECONDS: Final = 60.0
+"""How long a node that could not be reached directly is not tried again."""
+
+_clients: OrderedDict[tuple[object, ...], Client] = OrderedDict()
+_tired: dict[str, float] = {}
+_closing: set[asyncio.Task[None]] = set()
+
+
+def client(target: Target, options: Options) -> Client:
+    """Give the client of a target; its connections are kept from run to run.
+
+    Raises:
+        SettingsError: A certificate file that cannot be used.
+    """
+    # A renewed certificate makes a new client.
+    key = (target, options, tls.fingerprint(target.tls))
+    found = _clients.pop(key, None) or Client(target, options)
+    _clients[key] = found
+    while len(_clients) > KEPT_CLIENTS:
+        _, oldest = _clients.popitem(last=False)
+        task = asyncio.get_running_loop().create_task(oldest.aclose_when_idle())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+    return found
+
+
+def check(target: Target) -> None:
+    """Read a target's certificate files, as the CLI does before it asks anything.
+
+    Raises:
+        SettingsError: One cannot be used.
+    """
+    tls.context(target.tls, needed=target.address.scheme == "https")
+
+
+def node_failed(address: str) -> None:
+    """Remember that a node did not answer."""
+    _tired[address] = asyncio.get_running_loop().time()
+
+
+def node_usable(address: str) -> bool:
+    """Whether a node is worth trying directly."""
+    failed = _tired.get(address)
+    if failed is None:
+        return True
+    if asyncio.get_running_loop().time() - failed < NODE_REST_SECONDS:
+        return False
+    del _tired[address]
+    return True

@@ -1,0 +1,338 @@
+r"""One exec session as a state machine: no sockets, no clock, no threads.
+
+It takes what the user does and what the agent sends, with the time where that matters, and
+gives the frames to send and the events that happened.  Every change of state is made here.
+
+::
+
+    RUNNING ──exit frame──────────────▶ EXITED
+       │ ├────close frame with a reason─▶ REFUSED
+       │ └────connection gone──────────▶ LOST
+       └──────last rung of the ladder──▶ DISCONNECTED
+
+The ladder is what a person climbs to stop an action (measured on Nomad 2.0.6): with a tty
+Ctrl-C, then Ctrl-\, then the connection is closed; without one nothing reaches the process,
+so that the first press is the last.  Closing the connection does not end a silent process.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nomad_magic.nomad.frames import (
+    HEARTBEAT_SECONDS,
+    STDIN_CHUNK,
+    FrameError,
+    InputFrame,
+    Size,
+    Stream,
+    decode_output,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from nomad_magic.transcript import StreamName
+
+CTRL_C: Final = b"\x03"
+CTRL_D: Final = b"\x04"
+CTRL_BACKSLASH: Final = b"\x1c"
+
+CLOSE_NORMAL: Final = 1000
+CLOSE_ABNORMAL: Final = 1006
+CLOSE_NAMES: Final = {
+    1000: "normal",
+    1001: "going away",
+    1002: "protocol error",
+    1003: "unsupported data",
+    1005: "no status",
+    1006: "abnormal closure",
+    1007: "invalid payload data",
+    1008: "policy violation",
+    1009: "message too big",
+    1011: "internal server error",
+    1012: "service restart",
+    1013: "try again later",
+    1015: "TLS handshake error",
+}
+"""What the CLI calls the close codes of RFC 6455 and its registry."""
+
+
+class State(enum.Enum):
+    """Where a session stands; only RUNNING changes into another."""
+
+    RUNNING = "running"
+    EXITED = "exited"
+    REFUSED = "refused"
+    LOST = "lost"
+    DISCONNECTED = "disconnected"
+
+
+class Rung(enum.IntEnum):
+    """How far the ladder has been climbed."""
+
+    NONE = 0
+    INTERRUPT = 1
+    QUIT = 2
+    DISCONNECT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Some bytes of the action's output, as they came."""
+
+    stream: StreamName
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The exit frame: the action ended with this code (128 + n for signal n)."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The agent closed the session with a reason."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The connection ended without an exit frame; `reason` says how, as far as is known."""
+
+    reason: str
+
+
+Event = Output | Exited | Refused | Lost
+
+
+class ExecProtocol:
+    """The client's half of one exec session, from the moment the websocket is open.
+
+    Args:
+        tty: The action runs on a pty.
+        escape: The escape character, or empty; looked for only with a tty.
+        size: The terminal's height and width in cells, sent first with a tty.
+        now: The time in seconds, of any clock that does not go backwards.
+    """
+
+    def __init__(
+        self, *, tty: bool, escape: str = "", size: tuple[int, int] = (24, 80), now: float
+    ) -> None:
+        self.tty = tty
+        self.state = State.RUNNING
+        self.rung = Rung.NONE
+        self.escaped = False
+        """The escape character closed the session."""
+        self.exit_code: int | None = None
+        self.sent = 0
+        """Bytes of stdin handed out so far."""
+        self._escapes = _EscapeReader(escape) if tty and escape else None
+        self._urgent: deque[InputFrame] = deque()
+        self._stdin: deque[bytes] = deque()
+        self._offset = 0
+        self._eof = False
+        self._eof_sent = False
+        self._at_line_start = True
+        self._last_sent = now
+        if tty:
+            self.resize(*size)
+
+    # What the user does
+
+    def type(self, data: bytes) -> None:
+        """Take bytes for the action's stdin; the escape character works in them."""
+        if self.state is not State.RUNNING or self._eof:
+            return
+        if self._escapes is not None:
+            data, closed = self._escapes.feed(data)
+        else:
+            closed = False
+        if data:
+            self._stdin.append(data)
+        if closed:
+            self.escaped = True
+            self._disconnect()
+
+    def end_stdin(self) -> None:
+        """Say that no more stdin comes.
+
+        Without a tty the agent is told.  With one that would hang the terminal up, so that
+        Ctrl-D is typed instead, which ends whoever reads lines from it.
+        """
+        if self._eof or self.state is not State.RUNNING:
+            return
+        if self._escapes is not None and (rest := self._escapes.finish()):
+            self._stdin.append(rest)
+        self._eof = True
+
+    def resize(self, height: int, width: int) -> None:
+        """Tell the pty its size in cells; without a tty there is nobody to tell."""
+        if self.tty and self.state is State.RUNNING:
+            # A size that was not sent yet is out of date.
+            self._urgent = deque(frame for frame in self._urgent if frame.tty_size is None)
+            self._urgent.append(InputFrame(tty_size=Size(height=height, width=width)))
+
+    @property
+    def next_rung(self) -> Rung:
+        """What the next `stop` will do; NONE once there is nothing left to do."""
+        if self.state is not State.RUNNING:
+            return Rung.NONE
+        return Rung(self.rung + 1) if self.tty else Rung.DISCONNECT
+
+    def stop(self) -> Rung:
+        """Climb one rung of the ladder; give the rung that was climbed, or NONE."""
+        rung = self.next_rung
+        if rung is Rung.DISCONNECT:
+            self._disconnect()
+        elif rung is not Rung.NONE:
+            self.rung = rung
+            key = CTRL_C if rung is Rung.INTERRUPT else CTRL_BACKSLASH
+            # Ahead of any stdin that still waits: the user wants it to stop now.
+            self._urgent.append(InputFrame(stdin=Stream(data=key)))
+        return rung
+
+    def disconnect(self) -> None:
+        """Go straight to the last rung."""
+        if self.state is State.RUNNING:
+            self._disconnect()
+
+    # What is to be sent
+
+    @property
+    def heartbeat_due(self) -> float:
+        """When the next heartbeat is due, on the clock of `now`."""
+        return self._last_sent + HEARTBEAT_SECONDS
+
+    def next_frame(self, now: float) -> str | None:
+        """Give the next frame to send, or None when there is nothing to send yet.
+
+        Stdin is cut into frames one at a time, so that a large body takes no memory twice and
+        a Ctrl-C overtakes it.
+        """
+        frame = self._next(now)
+        if frame is None:
+            return None
+        self._last_sent = now
+        return encode(frame)
+
+    def _next(self, now: float) -> InputFrame | None:
+        if self.state is not State.RUNNING:
+            return None
+        if self._urgent:
+            return self._urgent.popleft()
+        if chunk := self._next_chunk():
+            self.sent += len(chunk)
+            self._at_line_start = chunk[-1:] in (b"\n", b"\r")
+            return InputFrame(stdin=Stream(data=chunk))
+        if self._eof and not self._eof_sent:
+            self._eof_sent = True
+            if not self.tty:
+                return InputFrame(stdin=Stream(close=True))
+            # In the middle of a line the first Ctrl-D only hands that line over.
+            return InputFrame(stdin=Stream(data=CTRL_D if self._at_line_start else CTRL_D * 2))
+        if now >= self.heartbeat_due:
+            return InputFrame()
+        return None
+
+    def _next_chunk(self) -> bytes:
+        if not self._stdin:
+            return b""
+        first = self._stdin[0]
+        chunk = first[self._offset : self._offset + STDIN_CHUNK]
+        self._offset += len(chunk)
+        if self._offset >= len(first):
+            self._stdin.popleft()
+            self._offset = 0
+        return chunk
+
+    # What the agent sends
+
+    def receive(self, text: str | bytes) -> list[Event]:
+        """Take one text frame; give what happened."""
+        if self.state is not State.RUNNING:
+            return []
+        try:
+            frame = decode_output(text)
+        except FrameError as error:
+            return self._lost(f"the agent sent a frame that cannot be read: {error}")
+        # In the CLI's order: a frame is one thing only.
+        if frame.stdout is not None:
+            return [Output("stdout", frame.stdout.data)] if frame.stdout.data else []
+        if frame.stderr is not None:
+            return [Output("stderr", frame.stderr.data)] if frame.stderr.data else []
+        if frame.exited and frame.result is not None:
+            self.state = State.EXITED
+            self.exit_code = frame.result.exit_code
+            return [Exited(self.exit_code)]
+        return []
+
+    def receive_close(self, code: int, reason: str) -> list[Event]:
+        """Take the end of the connection.
+
+        Args:
+            code: The close frame's code; `CLOSE_ABNORMAL` when there was no close frame.
+            reason: The close frame's reason, or what is known of how the connection ended.
+        """
+        if self.state is not State.RUNNING:
+            return []
+        if reason and code not in (CLOSE_NORMAL, CLOSE_ABNORMAL):
+            self.state = State.REFUSED
+            return [Refused(code, reason)]
+        name = f" ({CLOSE_NAMES[code]})" if code in CLOSE_NAMES else ""
+        said = f"websocket: close {code}{name}" + (f": {reason}" if reason else "")
+        if code == CLOSE_NORMAL:
+            said = f"websocket closed before receiving exit code: {said}"
+        return self._lost(said)
+
+    def _lost(self, reason: str) -> list[Event]:
+        self.state = State.LOST
+        return [Lost(reason)]
+
+    def _disconnect(self) -> None:
+        self.state = State.DISCONNECTED
+        self.rung = Rung.DISCONNECT
+
+
+class _EscapeReader:
+    """Looks for the escape character in what is typed (as the CLI does, measured).
+
+    It counts at the start of the input and after a carriage return or a newline.
+    """
+
+    def __init__(self, escape: str) -> None:
+        self._escape = escape.encode()
+        self._line_start = True
+        self._pending = False
+
+    def feed(self, data: bytes) -> tuple[bytes, bool]:
+        """Give the bytes to send, and whether the session is to be closed."""
+        out = bytearray()
+        for value in data:
+            byte = bytes((value,))
+            if self._pending:
+                self._pending = False
+                if byte == b".":
+                    return bytes(out), True
+                out += self._escape
+                if byte == self._escape:
+                    self._line_start = False
+                    continue
+            elif self._line_start and byte == self._escape:
+                self._pending = True
+                continue
+            out += byte
+            self._line_start = byte in (b"\r", b"\n")
+        return bytes(out), False
+
+    def finish(self) -> bytes:
+        """Give an escape character that nothing followed."""
+        rest = self._escape if self._pending else b""
+        self._pending = False
+        return rest

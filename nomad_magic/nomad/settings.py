@@ -1,0 +1,277 @@
+"""From flags and environment to the agent that is meant: `Target`.
+
+Pure: the environment is handed in.  Precedence is the CLI's: a flag that is given and not
+empty, then the environment, then the default (measured on Nomad 2.0.6; Nomad's
+documentation lists the variables under "Commands").
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+from nomad_magic.errors import SettingsError
+from nomad_magic.flags import without_password
+from nomad_magic.masking import Masker, basic_auth_secrets
+from nomad_magic.nomad.gowords import encode_query, go_quote, parse_bool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nomad_magic.flags import ActionArgs
+
+DEFAULT_ADDRESS: Final = "http://127.0.0.1:4646"
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a notebook can set and a command line cannot; all in seconds.
+
+    Attributes:
+        connect_timeout: To connect, the TLS handshake and the websocket upgrade included.
+        answer_timeout: For each answer to a request.
+        timeout: For the action itself; None lets it run as long as it likes.
+        grace: How long an action may clean up after a timeout has interrupted it.
+        direct: Try the allocation's own node before the configured address, as the CLI does.
+    """
+
+    connect_timeout: float = 10.0
+    answer_timeout: float = 30.0
+    timeout: float | None = None
+    grace: float = 10.0
+    direct: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSFiles:
+    """The TLS settings as given: paths, a name and a switch; nothing is read here."""
+
+    ca_cert: str = ""
+    ca_path: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    server_name: str = ""
+    skip_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """An address as Go's `url.Parse` reads it, path and query left out.
+
+    Attributes:
+        scheme: `http`, `https`, `unix`, or whatever stood there.
+        host: Host and port as written, without user and password; brackets kept.
+        path: The socket's path for `unix`, else empty.
+        user: Basic auth's user name, or None.
+        password: Basic auth's password; never shown.
+    """
+
+    scheme: str
+    host: str
+    path: str = ""
+    user: str | None = None
+    password: str = field(default="", repr=False)
+
+    @property
+    def url_scheme(self) -> str:
+        """The scheme of the requests: a unix socket is spoken to in plain HTTP."""
+        return "http" if self.scheme == "unix" else self.scheme
+
+    @property
+    def url_host(self) -> str:
+        """The host of the requests and of their `Host` header."""
+        return "127.0.0.1" if self.scheme == "unix" else self.host
+
+    @property
+    def hostname(self) -> str:
+        """The host alone, without port or brackets."""
+        return _split_port(self.url_host)[0]
+
+    @property
+    def port(self) -> int:
+        """The port that is meant; it may be one that no TCP socket has."""
+        port = _split_port(self.url_host)[1]
+        return int(port) if port else DEFAULT_PORTS.get(self.url_scheme, 0)
+
+    def url(self, path: str, params: Mapping[str, str]) -> str:
+        """Give the URL of a request, as Go prints it in its errors.
+
+        Args:
+            path: Percent-encoded already.
+            params: Query parameters, not encoded; they are sorted by name.
+        """
+        scheme, host = self.url_scheme, self.url_host
+        start = f"{scheme}:" if scheme else ""
+        if scheme or host:
+            start += f"//{host}"
+        query = encode_query(params)
+        return f"{start}{path}?{query}" if query else f"{start}{path}"
+
+    def __str__(self) -> str:
+        if self.scheme == "unix":
+            return f"unix://{self.host}{self.path}"
+        return f"{self.scheme}://{self.host}" if self.scheme else self.host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The agent that a run talks to, and as whom.
+
+    Attributes:
+        address: Where; `given` tells whether anyone said so.
+        region: Sent with every request when not empty.
+        namespace: Sent with every request when not empty; `*` means all.
+        token: The ACL token; never shown.
+        auth: Basic auth's user and password, or None; never shown.
+        tls: As given.
+    """
+
+    address: Address
+    given: bool = True
+    region: str = ""
+    namespace: str = ""
+    token: str = field(default="", repr=False)
+    auth: tuple[str, str] | None = field(default=None, repr=False)
+    tls: TLSFiles = field(default_factory=TLSFiles)
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The query parameters that every request carries."""
+        pairs = {"region": self.region, "namespace": self.namespace}
+        return {name: value for name, value in pairs.items() if value}
+
+    def masker(self) -> Masker:
+        """Give the masker that knows this target's secrets."""
+        return Masker([self.token, *(basic_auth_secrets(*self.auth) if self.auth else ())])
+
+
+def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
+    """Combine a line's flags with the environment.
+
+    Args:
+        args: The flags as parsed.
+        environ: The environment at the time of the run.
+
+    Raises:
+        SettingsError: The address cannot be parsed.
+    """
+
+    def choose(flag: str, variable: str) -> str:
+        return flag or environ.get(variable, "")
+
+    text = choose(args.address, "NOMAD_ADDR")
+    address = parse_address(text or DEFAULT_ADDRESS)
+    if address.user is not None:
+        auth = (address.user, address.password)
+    elif given := environ.get("NOMAD_HTTP_AUTH", ""):
+        user, _, password = given.partition(":")
+        auth = (user, password)
+    else:
+        auth = None
+    # A value that Go cannot read as a boolean is ignored, as unset.
+    skip = args.tls_skip_verify or bool(parse_bool(environ.get("NOMAD_SKIP_VERIFY", "")))
+    return Target(
+        address=address,
+        given=bool(text),
+        region=choose(args.region, "NOMAD_REGION"),
+        namespace=choose(args.namespace, "NOMAD_NAMESPACE"),
+        token=choose(args.token, "NOMAD_TOKEN"),
+        auth=auth,
+        tls=TLSFiles(
+            ca_cert=choose(args.ca_cert, "NOMAD_CACERT"),
+            ca_path=choose(args.ca_path, "NOMAD_CAPATH"),
+            client_cert=choose(args.client_cert, "NOMAD_CLIENT_CERT"),
+            client_key=choose(args.client_key, "NOMAD_CLIENT_KEY"),
+            server_name=choose(args.tls_server_name, "NOMAD_TLS_SERVER_NAME"),
+            skip_verify=skip,
+        ),
+    )
+
+
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)?:")
+_BAD_HOST_CHARACTER = re.compile(r"[\x00-\x20\"<>\\^`{|}]")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+
+
+def parse_address(text: str) -> Address:
+    """Read an address as Go's `url.Parse` does; what Nomad ignores is left out.
+
+    Raises:
+        SettingsError: In the CLI's words; a password in the address is not repeated.
+    """
+    problem, address = _parse(text)
+    if address is not None:
+        return address
+    shown = without_password(text)
+    hint = ""
+    if "colon" in problem:
+        hint = f"Put the scheme before it: http://{shown}"
+    raise SettingsError(
+        f"Error initializing client: invalid address '{shown}': parse {go_quote(shown)}: {problem}",
+        hint=hint,
+    )
+
+
+def _parse(text: str) -> tuple[str, Address | None]:
+    """Give what is wrong with an address, or the address."""
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
+        return "net/url: invalid control character in URL", None
+    rest = text.partition("#")[0]
+    scheme = ""
+    if match := _SCHEME.match(rest):
+        if match["scheme"] is None:
+            return "missing protocol scheme", None
+        scheme, rest = match["scheme"].lower(), rest[match.end() :]
+    rest = rest.partition("?")[0]
+    if not scheme and not rest.startswith("/") and ":" in rest.partition("/")[0]:
+        return "first path segment in URL cannot contain colon", None
+    if not rest.startswith("//"):
+        # No authority: `localhost:4646` has the scheme `localhost`; requests fail, not this.
+        path = rest if scheme == "unix" and rest.startswith("/") else ""
+        return "", Address(scheme=scheme, host="", path=path)
+    authority, slash, path = rest[2:].partition("/")
+    userinfo, at, host = authority.rpartition("@")
+    if problem := _host_problem(host):
+        return problem, None
+    if bad := _BAD_ESCAPE.search(userinfo):
+        return f"invalid URL escape {go_quote(bad.group())}", None
+    user, _, password = userinfo.partition(":")
+    return "", Address(
+        scheme=scheme,
+        host=host,
+        path=f"/{path}" if slash and scheme == "unix" else "",
+        user=unquote(user) if at else None,
+        password=unquote(password),
+    )
+
+
+def _host_problem(host: str) -> str:
+    """Say what Go would find wrong with a host and port, or nothing."""
+    if host.startswith("["):
+        inside, bracket, port = host.partition("]")
+        if not bracket:
+            return "missing ']' in host"
+        host = inside[1:]
+        if port and not re.fullmatch(r":[0-9]*", port):
+            return f"invalid port {go_quote(port)} after host"
+    elif ":" in host:
+        host, _, number = host.rpartition(":")
+        if not re.fullmatch(r"[0-9]*", number):
+            return f"invalid port {go_quote(':' + number)} after host"
+    if bad := _BAD_HOST_CHARACTER.search(host):
+        return f"invalid character {go_quote(bad.group())} in host name"
+    if bad := _BAD_ESCAPE.search(host):
+        return f"invalid URL escape {go_quote(bad.group())}"
+    return ""
+
+
+def _split_port(host: str) -> tuple[str, str]:
+    """Split `name:port` or `[v6]:port`; the port may be empty."""
+    if host.startswith("["):
+        inside, _, port = host[1:].partition("]")
+        return inside, port.removeprefix(":")
+    name, _, port = host.partition(":")
+    return name, port

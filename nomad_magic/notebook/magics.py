@@ -1,0 +1,249 @@
+"""The magics, their settings, and what loading and unloading them changes."""
+
+from __future__ import annotations
+
+import ast
+import os
+from typing import TYPE_CHECKING, Any, cast
+
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+)
+from traitlets import Bool, Enum, Float
+
+from nomad_magic import words
+from nomad_magic.errors import Interrupted, NomadMagicError, UsageError
+from nomad_magic.flags import HelpRequested, help_text
+from nomad_magic.nomad import api
+from nomad_magic.nomad.settings import Options
+from nomad_magic.notebook import surroundings
+from nomad_magic.notebook.embedded import AgentCommand
+from nomad_magic.notebook.quiet import QuietDisplay
+from nomad_magic.notebook.text_view import TextView
+from nomad_magic.result import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nomad_magic.nomad.session import Session
+    from nomad_magic.result import ActionResult
+
+DEFAULTS = Options()
+INTERRUPTED_CLI = 130
+"""What the CLI leaves with when Ctrl-C reaches it before the session is open."""
+
+
+@magics_class
+class NomadMagics(Magics):
+    """Run Nomad's actions from a notebook; see `%nomad_action -help`."""
+
+    raise_on_error = Bool(
+        True,  # noqa: FBT003 - traitlets takes its default so
+        help="Raise when an action leaves with a non-zero exit code, so that the cell fails.",
+    ).tag(config=True)
+    view = Enum(
+        ["auto", "text"],
+        "auto",
+        help="How a running action is shown: `text` streams it to the cell's stdout and stderr.",
+    ).tag(config=True)
+    connect_timeout = Float(
+        DEFAULTS.connect_timeout, min=0, help="Seconds to connect to an agent, TLS included."
+    ).tag(config=True)
+    answer_timeout = Float(
+        DEFAULTS.answer_timeout, min=0, help="Seconds to wait for each answer of an agent."
+    ).tag(config=True)
+    timeout = Float(
+        None,
+        allow_none=True,
+        min=0,
+        help="Seconds an action may run before it is interrupted; None for as long as it likes.",
+    ).tag(config=True)
+    grace = Float(
+        DEFAULTS.grace,
+        min=0,
+        help="Seconds an action may clean up after a timeout, or an interrupt in a headless run.",
+    ).tag(config=True)
+    direct = Bool(
+        DEFAULTS.direct,
+        help="Try the allocation's own node before the configured address, as the CLI does.",
+    ).tag(config=True)
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self.quiet = QuietDisplay(shell)
+        self.agent = AgentCommand()
+
+    @no_var_expand
+    @needs_local_scope
+    @line_cell_magic
+    def nomad_action(
+        self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
+    ) -> ActionResult | Session | None:
+        """Run an action as `nomad job action` does; a cell's body is its stdin."""
+        argv, body, background = self._split(line, cell, local_ns)
+        return self._run(argv, body, background=background)
+
+    @no_var_expand
+    @needs_local_scope
+    @line_cell_magic
+    def nomad(
+        self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
+    ) -> ActionResult | Session | None:
+        """A line copied from a terminal: `%nomad job action …` or `%nomad action …`."""
+        argv, body, background = self._split(line, cell, local_ns)
+        if argv[:2] == ["job", "action"]:
+            argv = argv[2:]
+        elif argv[:1] == ["action"]:
+            argv = argv[1:]
+        else:
+            said = " ".join(["nomad", *argv[:2]])
+            raise UsageError(
+                f"{said!r} does not run here: only `nomad job action` and its alias "
+                "`nomad action` do",
+                hint="For anything else write !nomad … if the nomad program is installed here.",
+            )
+        return self._run(argv, body, background=background)
+
+    @no_var_expand
+    @needs_local_scope
+    @line_magic
+    def nomad_agent(self, line: str, local_ns: dict[str, Any] | None = None) -> None:
+        """The embedded agent: `%nomad_agent start [job files]`, `stop` or `status`."""
+        argv, _, _ = self._split(line, None, local_ns)
+        self.agent.run(argv)
+
+    def _split(
+        self, line: str, cell: str | None, local_ns: dict[str, Any] | None
+    ) -> tuple[list[str], bytes | None, bool]:
+        """Give the words, the body and whether the line asks for the background."""
+        shell = self._shell
+        local = local_ns or {}
+        body = cell
+        if cell is not None:
+            line, body = words.join_continuation(line, cell)
+
+        def variables(name: str) -> object:
+            for names in (local, shell.user_ns, os.environ):
+                if name in names:
+                    return names[name]
+            raise KeyError(name)
+
+        def evaluate(expression: str) -> object:
+            # The user's own code in the user's own kernel, as in any cell.
+            tree = ast.parse(expression.strip(), "<nomad_action>", "eval")
+            code = compile(tree, "<nomad_action>", "eval")
+            return eval(code, shell.user_global_ns, {**shell.user_ns, **local})  # noqa: S307 - see above
+
+        split = words.split(line, variables=variables, evaluate=evaluate)
+        data = body.encode("utf-8", "surrogateescape") if body is not None else None
+        return list(split.words), data, split.background
+
+    def _run(
+        self, argv: Sequence[str], body: bytes | None, *, background: bool
+    ) -> ActionResult | Session | None:
+        around = surroundings.look(self._shell)
+        try:
+            session = api.prepare(
+                argv,
+                stdin=body,
+                environ=os.environ,
+                stdin_is_tty=around.attended and body is None and not background,
+                options=self._options(),
+                size=around.size,
+            )
+        except HelpRequested:
+            print(help_text())  # noqa: T201 - the CLI's -help writes to stdout
+            return None
+        if background:
+            return session.start()
+        view = TextView(session, around)
+        view.run()
+        result = session.result
+        if around.kernel and result.started is not None:
+            self._shell.display_pub.publish({"text/plain": result.record(output=False)})
+        if view.interrupts:
+            code = result.exit_code
+            if code is None:
+                code = INTERRUPTED_CLI if result.outcome is Outcome.NOT_STARTED else 1
+            raise Interrupted(f"{result.action}: {result.state}", exit_code=code, result=result)
+        if session.error is not None:
+            self._fail(session.error)
+        self.quiet.already_shown(result)
+        return result
+
+    def _fail(self, error: NomadMagicError) -> None:
+        result = error.result
+        ended = result is not None and result.exit_code is not None
+        if ended and not self.raise_on_error:
+            return
+        raise error
+
+    def _options(self) -> Options:
+        return Options(
+            connect_timeout=self.connect_timeout,
+            answer_timeout=self.answer_timeout,
+            timeout=self.timeout,
+            grace=self.grace,
+            direct=self.direct,
+        )
+
+    @property
+    def _shell(self) -> InteractiveShell:
+        return cast("InteractiveShell", self.shell)
+
+
+class _Loaded:
+    """What loading changed in one shell, to be put back exactly."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        registry = shell.magics_manager.magics
+        names = ("nomad_action", "nomad", "nomad_agent")
+        self.before = {
+            (kind, name): registry[kind].get(name) for kind in ("line", "cell") for name in names
+        }
+        self.magics = NomadMagics(shell)
+        shell.register_magics(self.magics)
+        # `%config NomadMagics` finds it there.
+        self._configurables.append(self.magics)
+        self.magics.quiet.install()
+
+    @property
+    def _configurables(self) -> list[Any]:
+        return cast("list[Any]", self.shell.configurables)
+
+    def undo(self) -> None:
+        """Put it back."""
+        self.magics.quiet.uninstall()
+        self.magics.agent.close()
+        self._configurables.remove(self.magics)
+        registry = self.shell.magics_manager.magics
+        for (kind, name), function in self.before.items():
+            if function is not None:
+                registry[kind][name] = function
+            else:
+                registry[kind].pop(name, None)
+        manager = self.shell.magics_manager.registry
+        manager.pop(type(self.magics).__name__, None)
+
+
+_loaded: dict[int, _Loaded] = {}
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics in a shell; loading twice changes nothing more."""
+    if id(shell) not in _loaded:
+        _loaded[id(shell)] = _Loaded(shell)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Put back what `load` changed, and end the embedded agent."""
+    if (loaded := _loaded.pop(id(shell), None)) is not None:
+        loaded.undo()

@@ -1,0 +1,51 @@
+"""What a cell runs in: a kernel or a terminal, and whether a person sits at it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+KERNEL_SIZE = (24, 80)
+"""Height and width of the pty in a kernel, in cells, as long as no view says better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where a cell runs.
+
+    Attributes:
+        kernel: In a Jupyter kernel; else in plain IPython or a script.
+        attended: Someone can type, and can follow one interrupt with another.
+        size: The terminal's height and width in cells.
+    """
+
+    kernel: bool
+    attended: bool
+    size: tuple[int, int]
+
+
+def look(shell: InteractiveShell) -> Surroundings:
+    """See what the running cell is in.
+
+    Front ends say with each request whether they can take input (`allow_stdin` in the Jupyter
+    messaging protocol); notebook runners such as nbclient and papermill cannot.
+    """
+    if getattr(shell, "kernel", None) is not None:
+        parent: dict[str, Any] = shell.get_parent() or {}  # type: ignore[attr-defined]
+        attended = bool(parent.get("content", {}).get("allow_stdin", False))
+        return Surroundings(kernel=True, attended=attended, size=KERNEL_SIZE)
+    columns, lines = shutil.get_terminal_size((KERNEL_SIZE[1], KERNEL_SIZE[0]))
+    return Surroundings(kernel=False, attended=_is_terminal(sys.stdin), size=(lines, columns))
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        # There is no stdin, or it is closed.
+        return False

@@ -1,0 +1,165 @@
+"""The output of a run: bounded in memory, whole on disk.
+
+Both streams are kept in one file in the order in which they came, with an index of where
+one stream's bytes change into the other's.  Small outputs never touch the disk.  A view
+reads it with a cursor of its own, so that a slow view holds nothing up and a late one sees
+everything.
+
+Written by one thread, read by any.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import tempfile
+import threading
+from array import array
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+StreamName = Literal["stdout", "stderr"]
+STREAMS: Final[tuple[StreamName, StreamName]] = ("stdout", "stderr")
+
+MEMORY_BYTES: Final = 1 << 20
+"""How much output a transcript keeps in memory before it goes to a temporary file."""
+
+READ_BYTES: Final = 1 << 18
+"""How much a reader gets at once, at most."""
+
+
+class Transcript:
+    """All bytes that an action wrote, and when one stream's turn ended.
+
+    Args:
+        memory: Bytes kept in memory; past that a temporary file holds everything.
+    """
+
+    def __init__(self, *, memory: int = MEMORY_BYTES) -> None:
+        self._lock = threading.Lock()
+        self._memory = memory
+        self._file: io.BytesIO | io.FileIO = io.BytesIO()
+        # Where each run of one stream's bytes ends; the streams take turns.
+        self._ends = array("Q")
+        self._first = 0
+        self._size = 0
+        self._sizes = [0, 0]
+        self._hashes = [hashlib.sha256(), hashlib.sha256()]
+        self.lost = 0
+        """Bytes that could not be kept because the disk refused them."""
+
+    def __repr__(self) -> str:
+        return f"Transcript({self._sizes[0]} bytes of stdout, {self._sizes[1]} of stderr)"
+
+    @property
+    def size(self) -> int:
+        """How many bytes are kept so far, of both streams."""
+        return self._size
+
+    def count(self, stream: StreamName) -> int:
+        """How many bytes of a stream came, those that could not be kept included."""
+        return self._sizes[STREAMS.index(stream)]
+
+    def sha256(self, stream: StreamName) -> str:
+        """The hexadecimal SHA-256 of all bytes of a stream."""
+        return self._hashes[STREAMS.index(stream)].hexdigest()
+
+    def write(self, stream: StreamName, data: bytes) -> None:
+        """Add bytes.  A full disk loses them, counts them, and raises nothing."""
+        index = STREAMS.index(stream)
+        with self._lock:
+            self._sizes[index] += len(data)
+            self._hashes[index].update(data)
+            if self.lost:
+                self.lost += len(data)
+                return
+            if not self._keep(data):
+                self.lost += len(data)
+                return
+            self._size += len(data)
+            if not self._ends:
+                self._first = index
+                self._ends.append(self._size)
+            elif self._turn(len(self._ends) - 1) == index:
+                self._ends[-1] = self._size
+            else:
+                self._ends.append(self._size)
+
+    def read(
+        self, start: int, limit: int = READ_BYTES, *, end: int | None = None
+    ) -> list[tuple[StreamName, bytes]]:
+        """Give the output from a position on, in the order in which it came.
+
+        Args:
+            start: Position in bytes of both streams together.
+            limit: The most bytes to give.
+            end: Where to stop at the latest; None reads to what is there by now.
+        """
+        pieces: list[tuple[StreamName, bytes]] = []
+        with self._lock:
+            stop = min(self._size if end is None else min(end, self._size), start + limit)
+            if start >= stop:
+                return pieces
+            self._file.seek(start)
+            data = self._file.read(stop - start)
+            turn = bisect_right(self._ends, start)
+            position = start
+            while position < stop:
+                piece_end = min(self._ends[turn], stop)
+                name: StreamName = "stderr" if self._turn(turn) else "stdout"
+                pieces.append((name, data[position - start : piece_end - start]))
+                position = piece_end
+                turn += 1
+        return pieces
+
+    def read_all(self) -> Iterator[tuple[StreamName, bytes]]:
+        """Go through everything, in the order in which it came."""
+        position = 0
+        while pieces := self.read(position):
+            position += sum(len(data) for _, data in pieces)
+            yield from pieces
+
+    def whole(self, stream: StreamName) -> bytes:
+        """Give all bytes of a stream."""
+        return b"".join(data for name, data in self.read_all() if name == stream)
+
+    def close(self) -> None:
+        """Let the file go; nothing can be read any more."""
+        self._file.close()
+
+    def _keep(self, data: bytes) -> bool:
+        """Append to the file, which leaves memory first when it grows; say whether it took it."""
+        try:
+            if self._size + len(data) > self._memory and isinstance(self._file, io.BytesIO):
+                # Unbuffered, so that a full disk shows here and what is in memory stays.
+                file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the result does
+                _write_all(file, self._file.getvalue())
+                self._file = file
+            self._file.seek(self._size)
+            _write_all(self._file, data)
+        except OSError:
+            return False
+        return True
+
+    def _turn(self, index: int) -> int:
+        """Which stream wrote the run of that index."""
+        return (self._first + index) % 2
+
+
+def _write_all(file: io.BytesIO | io.FileIO, data: bytes) -> None:
+    """Write every byte: an unbuffered file may take fewer at once."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def text_decoder() -> codecs.IncrementalDecoder:
+    """Give a decoder for output that comes in pieces.
+
+    A character cut in two is one character; a byte that is no UTF-8 becomes U+FFFD.
+    """
+    return codecs.getincrementaldecoder("utf-8")("replace")
