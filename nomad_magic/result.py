@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 RECORD_BYTES: Final = 1 << 16
 """How much of each end of a long output a record shows, in bytes."""
 
+CUT_BYTES: Final = 1 << 12
+"""How far before a cut a secret is looked for: the other stream may stand in its middle."""
+
 SHORT_ID: Final = 8
 _UNITS: Final = ("kB", "MB", "GB", "TB")
 
@@ -268,9 +271,35 @@ class ActionResult:
         total = self.transcript.size
         if total <= 2 * RECORD_BYTES:
             return self._shown(self.transcript.read_all())
-        head = self._shown(self.transcript.read(0, RECORD_BYTES))
-        tail = self._shown(self.transcript.read(total - RECORD_BYTES, RECORD_BYTES))
+        # A secret that a cut runs through must not be shown in part either.
+        start, reach = total - RECORD_BYTES, min(CUT_BYTES + self.masker.reach, RECORD_BYTES)
+        before = self.transcript.read(start - reach, reach)
+        head = self._shown(self._masked(self.transcript.read(0, RECORD_BYTES), to_end=False))
+        tail = self._shown(self._masked(self.transcript.read(start), before=before))
         return [*head, left_out(total - 2 * RECORD_BYTES), *tail]
+
+    def _masked(
+        self,
+        pieces: Iterable[tuple[StreamName, bytes]],
+        *,
+        before: Iterable[tuple[StreamName, bytes]] = (),
+        to_end: bool = True,
+    ) -> Iterable[tuple[StreamName, bytes]]:
+        """Mask a part of the output.
+
+        Args:
+            pieces: The part.
+            before: What came before it, and is not given.
+            to_end: Nothing comes after it; else what may be half a secret is left out.
+        """
+        masks = {stream: self.masker.stream() for stream in STREAMS}
+        for stream, data in before:
+            masks[stream].feed(data)
+        for stream, data in pieces:
+            yield stream, masks[stream].feed(data)
+        if to_end:
+            for stream in STREAMS:
+                yield stream, masks[stream].finish()
 
     def _shown(self, pieces: Iterable[tuple[StreamName, bytes]]) -> list[str]:
         terminal = Terminal(self.width, newline=not self.tty)

@@ -52,6 +52,10 @@ class Transcript:
         self.lost = 0
         """Bytes that could not be kept because the disk refused them."""
 
+    def __del__(self) -> None:
+        # A result is let go, not closed: its file goes with it, without a warning.
+        self.close()
+
     def __repr__(self) -> str:
         return f"Transcript({self._sizes[0]} bytes of stdout, {self._sizes[1]} of stderr)"
 
@@ -70,6 +74,8 @@ class Transcript:
 
     def write(self, stream: StreamName, data: bytes) -> None:
         """Add bytes.  A full disk loses them, counts them, and raises nothing."""
+        if not data:
+            return
         index = STREAMS.index(stream)
         with self._lock:
             self._sizes[index] += len(data)
@@ -137,7 +143,11 @@ class Transcript:
             if self._size + len(data) > self._memory and isinstance(self._file, io.BytesIO):
                 # Unbuffered, so that a full disk shows here and what is in memory stays.
                 file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the result does
-                _write_all(file, self._file.getvalue())
+                try:
+                    _write_all(file, self._file.getvalue())
+                except OSError:
+                    file.close()
+                    raise
                 self._file = file
             self._file.seek(self._size)
             _write_all(self._file, data)

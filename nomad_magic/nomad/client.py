@@ -94,7 +94,7 @@ def _ended(closed: ConnectionClosed) -> ConnectionEnded:
         # The library refused what came, and said why.
         return ConnectionEnded(CLOSE_ABNORMAL, closed.sent.reason)
     cause = closed.__cause__
-    reason = networds.os_error(cause) if isinstance(cause, OSError) else ""
+    reason = f"read: {networds.os_error(cause)}" if isinstance(cause, OSError) else ""
     return ConnectionEnded(CLOSE_ABNORMAL, reason or "unexpected EOF")
 
 

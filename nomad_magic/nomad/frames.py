@@ -65,6 +65,9 @@ _encoder: Final = msgspec.json.Encoder()
 _input_decoder: Final = msgspec.json.Decoder(InputFrame)
 _output_decoder: Final = msgspec.json.Decoder(OutputFrame)
 
+# Deep nesting, even in a field that is ignored, is msgspec's RecursionError.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+
 
 def encode(frame: InputFrame | OutputFrame) -> str:
     """Give the JSON text of a frame."""
@@ -79,7 +82,7 @@ def decode_input(text: str | bytes) -> InputFrame:
     """
     try:
         return _input_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except _UNREADABLE as error:
         raise FrameError(str(error)) from error
 
 
@@ -91,5 +94,5 @@ def decode_output(text: str | bytes) -> OutputFrame:
     """
     try:
         return _output_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except _UNREADABLE as error:
         raise FrameError(str(error)) from error

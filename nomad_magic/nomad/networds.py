@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import websockets.exceptions
 
-from nomad_magic.nomad.gowords import go_quote
+from nomad_magic.nomad.gowords import go_quote, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nomad_magic.nomad.settings import Address, Options
+
+BODY_BYTES: Final = 1 << 16
+"""How much of a compressed body is unpacked: a small one can stand for gigabytes."""
 
 # X509_V_ERR_* of OpenSSL (its manual page X509_STORE_CTX_get_error).
 _UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
@@ -37,7 +40,7 @@ _LOST_WORDS: Final = re.compile(
 
 def basic_auth(user: str, password: str) -> str:
     """Give the value of an Authorization header."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    return "Basic " + base64.b64encode(to_bytes(f"{user}:{password}")).decode()
 
 
 def os_error(error: OSError) -> str:
@@ -181,7 +184,7 @@ def body_text(body: bytes | bytearray | None, headers: Mapping[str, str]) -> str
     data = bytes(body or b"")
     if headers.get("Content-Encoding", "").lower() == "gzip":
         try:
-            data = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data)
+            data = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data, BODY_BYTES)
         except zlib.error:
             return ""
     return data.decode("utf-8", "replace")

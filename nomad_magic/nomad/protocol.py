@@ -7,7 +7,8 @@ gives the frames to send and the events that happened.  Every change of state is
 
     RUNNING ──exit frame──────────────▶ EXITED
        │ ├────close frame with a reason─▶ REFUSED
-       │ └────connection gone──────────▶ LOST
+       │ └────connection gone, or that─▶ LOST
+       │      after the first output
        └──────last rung of the ladder──▶ DISCONNECTED
 
 The ladder is what a person climbs to stop an action (measured on Nomad 2.0.6): with a tty
@@ -32,6 +33,7 @@ from nomad_magic.nomad.frames import (
     decode_output,
     encode,
 )
+from nomad_magic.nomad.gowords import to_bytes
 
 if TYPE_CHECKING:
     from nomad_magic.transcript import StreamName
@@ -141,6 +143,7 @@ class ExecProtocol:
         self._eof_sent = False
         self._at_line_start = True
         self._last_sent = now
+        self._started = False
         if tty:
             self.resize(*size)
 
@@ -262,6 +265,7 @@ class ExecProtocol:
             frame = decode_output(text)
         except FrameError as error:
             return self._lost(f"the agent sent a frame that cannot be read: {error}")
+        self._started = self._started or bool(frame.stdout or frame.stderr)
         # In the CLI's order: a frame is one thing only.
         if frame.stdout is not None:
             return [Output("stdout", frame.stdout.data)] if frame.stdout.data else []
@@ -282,7 +286,13 @@ class ExecProtocol:
         """
         if self.state is not State.RUNNING:
             return []
-        if reason and code not in (CLOSE_NORMAL, CLOSE_ABNORMAL):
+        if reason and code == CLOSE_ABNORMAL:
+            # As the CLI says it (measured): the reason alone.
+            return self._lost(reason)
+        if reason and code != CLOSE_NORMAL:
+            if self._started:
+                # It did run, and may go on: that is no refusal any more.
+                return self._lost(reason)
             self.state = State.REFUSED
             return [Refused(code, reason)]
         name = f" ({CLOSE_NAMES[code]})" if code in CLOSE_NAMES else ""
@@ -307,7 +317,7 @@ class _EscapeReader:
     """
 
     def __init__(self, escape: str) -> None:
-        self._escape = escape.encode()
+        self._escape = to_bytes(escape)
         self._line_start = True
         self._pending = False
 

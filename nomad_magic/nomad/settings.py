@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -192,8 +193,13 @@ def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
 
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)?:")
+# Go lets `"<>` through, to look up a name that cannot exist.
 _BAD_HOST_CHARACTER = re.compile(r"[\x00-\x20\"<>\\^`{|}]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+# In a host only what is no ASCII may be escaped, and the `%` itself.
+_BAD_HOST_ESCAPE = re.compile(r"%(?!25|[89A-Fa-f][0-9A-Fa-f]).{0,2}", re.DOTALL)
+_USERINFO = re.compile(r"[A-Za-z0-9._:~!$&'()*+,;=%@-]*")
+_BAD_USERINFO: Final = "net/url: invalid userinfo"
 
 
 def parse_address(text: str) -> Address:
@@ -206,9 +212,14 @@ def parse_address(text: str) -> Address:
     if address is not None:
         return address
     shown = without_password(text)
+    if shown != text and '"' in problem:
+        # What it quotes may be of the password; what is wrong without that is no secret.
+        problem = _parse(shown)[0] or _BAD_USERINFO
     hint = ""
     if "colon" in problem:
         hint = f"Put the scheme before it: http://{shown}"
+    elif problem.startswith("invalid port") and "::" in shown:
+        hint = "Put an IPv6 address in brackets: http://[::1]:4646"
     raise SettingsError(
         f"Error initializing client: invalid address '{shown}': parse {go_quote(shown)}: {problem}",
         hint=hint,
@@ -219,7 +230,7 @@ def _parse(text: str) -> tuple[str, Address | None]:
     """Give what is wrong with an address, or the address."""
     if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
         return "net/url: invalid control character in URL", None
-    rest = text.partition("#")[0]
+    rest, _, fragment = text.partition("#")
     scheme = ""
     if match := _SCHEME.match(rest):
         if match["scheme"] is None:
@@ -228,16 +239,21 @@ def _parse(text: str) -> tuple[str, Address | None]:
     rest = rest.partition("?")[0]
     if not scheme and not rest.startswith("/") and ":" in rest.partition("/")[0]:
         return "first path segment in URL cannot contain colon", None
+    opaque = bool(scheme) and not rest.startswith("/")
+    authority, slash, path = rest[2:].partition("/") if rest.startswith("//") else ("", "", rest)
+    userinfo, at, host = authority.rpartition("@")
+    if problem := (
+        _host_problem(host)
+        or (_BAD_USERINFO if not _USERINFO.fullmatch(userinfo) else "")
+        or _escape_problem(_BAD_ESCAPE, userinfo)
+        or _escape_problem(_BAD_ESCAPE, "" if opaque else path)
+        or _escape_problem(_BAD_ESCAPE, fragment)
+    ):
+        return problem, None
     if not rest.startswith("//"):
         # No authority: `localhost:4646` has the scheme `localhost`; requests fail, not this.
         path = rest if scheme == "unix" and rest.startswith("/") else ""
         return "", Address(scheme=scheme, host="", path=path)
-    authority, slash, path = rest[2:].partition("/")
-    userinfo, at, host = authority.rpartition("@")
-    if problem := _host_problem(host):
-        return problem, None
-    if bad := _BAD_ESCAPE.search(userinfo):
-        return f"invalid URL escape {go_quote(bad.group())}", None
     user, _, password = userinfo.partition(":")
     return "", Address(
         scheme=scheme,
@@ -249,29 +265,43 @@ def _parse(text: str) -> tuple[str, Address | None]:
 
 
 def _host_problem(host: str) -> str:
-    """Say what Go would find wrong with a host and port, or nothing."""
+    """Say what Go (1.26) would find wrong with a host and port, or nothing."""
+    literal = None
     if host.startswith("["):
-        inside, bracket, port = host.partition("]")
+        literal, bracket, port = host[1:].rpartition("]")
         if not bracket:
             return "missing ']' in host"
-        host = inside[1:]
-        if port and not re.fullmatch(r":[0-9]*", port):
-            return f"invalid port {go_quote(port)} after host"
-    elif ":" in host:
-        host, _, number = host.rpartition(":")
-        if not re.fullmatch(r"[0-9]*", number):
-            return f"invalid port {go_quote(':' + number)} after host"
-    if bad := _BAD_HOST_CHARACTER.search(host):
+        name = literal
+    else:
+        name, colon, port = host.partition(":")
+        port = colon + port
+    if port and not re.fullmatch(r":[0-9]*", port):
+        return f"invalid port {go_quote(port)} after host"
+    if bad := _BAD_HOST_CHARACTER.search(name):
         return f"invalid character {go_quote(bad.group())} in host name"
-    if bad := _BAD_ESCAPE.search(host):
-        return f"invalid URL escape {go_quote(bad.group())}"
-    return ""
+    return _escape_problem(_BAD_HOST_ESCAPE, name) or _literal_problem(name, literal)
+
+
+def _literal_problem(name: str, literal: str | None) -> str:
+    """Say what is wrong with the brackets of a host, or with what is in them."""
+    if literal is None:
+        return "invalid IP-literal" if "[" in name or "]" in name else ""
+    try:
+        version = ip_address(literal.partition("%25")[0]).version
+    except ValueError:
+        return f"invalid host: ParseAddr({go_quote(literal)}): unable to parse IP"
+    return "" if version == 6 else "invalid IP-literal"
+
+
+def _escape_problem(pattern: re.Pattern[str], text: str) -> str:
+    bad = pattern.search(text)
+    return f"invalid URL escape {go_quote(bad.group())}" if bad else ""
 
 
 def _split_port(host: str) -> tuple[str, str]:
     """Split `name:port` or `[v6]:port`; the port may be empty."""
     if host.startswith("["):
         inside, _, port = host[1:].partition("]")
-        return inside, port.removeprefix(":")
+        return inside.replace("%25", "%", 1), port.removeprefix(":")
     name, _, port = host.partition(":")
     return name, port

@@ -36,6 +36,8 @@ def context(files: TLSFiles, *, needed: bool) -> ssl.SSLContext | None:
         )
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
+    # As in Go, any certificate that is trusted ends the chain, an intermediate one too.
+    made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if files.client_cert:
         _load_client(made, files.client_cert, files.client_key)
     if files.ca_cert:
@@ -96,7 +98,8 @@ def _refuse_passphrase() -> str:
 def _load_authority(made: ssl.SSLContext, path: Path, reading: str, parsing: str) -> None:
     text = _read(path, f"Error loading {reading}: ")
     try:
-        made.load_verify_locations(cadata=text.decode("ascii", "replace"))
+        # A bundle's comments may be in any encoding; its certificates are ASCII.
+        made.load_verify_locations(cadata=text.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError) as error:
         raise SettingsError(
             f"Error initializing client: Error loading {parsing}: Couldn't parse PEM in: {path}"
@@ -113,7 +116,9 @@ def _read(path: Path, prefix: str) -> bytes:
 
 
 def _walk(folder: Path) -> list[Path]:
-    """Give every file below a folder, in lexical order as Go walks it."""
+    """Give every file below a folder, in lexical order as Go walks it; a file is its own."""
+    if folder.is_file():
+        return [folder]
 
     def fail(error: OSError) -> None:
         raise SettingsError(
