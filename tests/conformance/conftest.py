@@ -1,0 +1,39 @@
+"""The same cases, against the embedded agent and, where there is a `nomad`, a real one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from support import nomads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AGENTS = ["embedded", *(["nomad"] if shutil.which("nomad") else [])]
+
+
+def pytest_report_header() -> str:
+    return f"conformance: against {' and '.join(AGENTS)}"
+
+
+@pytest.fixture(scope="session")
+def real_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nomads.Agent]:
+    with nomads.real(tmp_path_factory.mktemp("nomad")) as agent:
+        yield agent
+
+
+@pytest.fixture(scope="session", params=AGENTS)
+def started_agent(request: pytest.FixtureRequest) -> nomads.Agent:
+    name = "embedded_agent" if request.param == "embedded" else "real_agent"
+    agent: nomads.Agent = request.getfixturevalue(name)
+    return agent
+
+
+@pytest.fixture
+def agent(started_agent: nomads.Agent, no_agent_from_outside: None) -> nomads.Agent:  # noqa: ARG001 - it must be first
+    """The agent of this case, named by the environment as for the CLI."""
+    os.environ.update(started_agent.environ)
+    return started_agent

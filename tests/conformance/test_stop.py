@@ -1,0 +1,159 @@
+"""Stopping: what reaches the process, and what is said when nothing does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from support.nomads import until
+
+import nomad_magic
+from nomad_magic.result import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.cells import Shell
+
+    Pids = Callable[[], set[int]]
+
+SERVER = "-job=cache -group=redis -task=server"
+
+pytestmark = pytest.mark.usefixtures("agent")
+
+
+def processes(*command: str) -> set[int]:
+    """Give the ids of the processes that run a command."""
+    found = set()
+    for process in psutil.process_iter(["cmdline"]):
+        if process.info["cmdline"] == list(command):
+            found.add(process.pid)
+    return found
+
+
+def interrupt_when(condition: Callable[[], bool]) -> threading.Thread:
+    """Press Ctrl-C once something holds, from another thread; give that thread."""
+
+    def press() -> None:
+        until(condition, seconds=20, what="the moment to interrupt")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def quiet() -> Pids:
+    """The processes of the action `quiet` that this test started."""
+    before = processes("/bin/sleep", "12345")
+    return lambda: processes("/bin/sleep", "12345") - before
+
+
+def end(pids: set[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_an_interrupt_ends_a_silent_process_on_a_terminal(shell: Shell, quiet: Pids) -> None:
+    """Ctrl-C with a tty: the process is gone, the exit code 130, and the cell interrupted."""
+    thread = interrupt_when(lambda: bool(quiet()))
+    ran = shell.magic(f"{SERVER} -t quiet")
+    thread.join()
+    assert isinstance(ran.error, KeyboardInterrupt)
+    assert ran.exit_code == 130
+    assert ran.error.result.exit_code == 130  # type: ignore[attr-defined]
+    assert "interrupted (exit 130)" in str(ran.error)
+    until(lambda: not quiet(), seconds=5, what="the process is gone")
+
+
+def test_an_interrupt_without_a_terminal_says_that_the_process_may_still_run(
+    shell: Shell, quiet: Pids
+) -> None:
+    """Ctrl-C without a tty: back within 1.5 s, no exit code, and the truth about the process."""
+    pressed: list[float] = []
+
+    def seen() -> bool:
+        if not quiet():
+            return False
+        pressed.append(time.monotonic())
+        return True
+
+    thread = interrupt_when(seen)
+    ran = shell.magic(f"{SERVER} quiet")
+    took = time.monotonic() - pressed[0]
+    thread.join()
+    left = quiet()
+    end(left)
+    assert isinstance(ran.error, KeyboardInterrupt)
+    assert took < 1.5
+    assert ran.exit_code == 1
+    result = ran.error.result  # type: ignore[attr-defined]
+    assert result.exit_code is None
+    assert result.outcome is Outcome.DISCONNECTED
+    assert "may still run in allocation" in str(ran.error)
+    assert left, "it does still run, as was said"
+
+
+def test_the_ladder_ends_what_ignores_an_interrupt() -> None:
+    """On a tty the second rung ends a process that ignores the first: exit code 131."""
+    session = nomad_magic.start(f"{SERVER} -t stubborn")
+    until(
+        lambda: session.next_stop == "Stop" and session.result.started is not None,
+        seconds=20,
+        what="the session is open",
+    )
+    # The shell needs a moment to set its traps, and tells nobody when it has.
+    until(
+        lambda: any(
+            process.info["cmdline"] == ["sleep", "0.3"]
+            for process in psutil.process_iter(["cmdline"])
+        ),
+        seconds=20,
+        what="stubborn is in its loop",
+    )
+    session.stop()
+    until(lambda: session.next_stop == "Force stop", seconds=5, what="the first rung")
+    with pytest.raises(TimeoutError):
+        session.wait(1.0)
+    session.stop()
+    result = session.wait(10)
+    assert result.exit_code == 131
+    assert result.outcome is Outcome.INTERRUPTED
+    assert session.error is None
+
+
+def test_a_timeout_interrupts_and_fails_the_run() -> None:
+    """A timeout does the first rung; the run fails, with the action's own exit code."""
+    options = nomad_magic.Options(timeout=0.5)
+    with pytest.raises(nomad_magic.ActionFailed) as caught:
+        nomad_magic.run(f"{SERVER} -t forever", options=options)
+    assert caught.value.exit_code == 130
+    assert caught.value.result is not None
+    assert "tick 1" in caught.value.result.text
+
+
+def test_the_escape_character_closes_the_connection(shell: Shell, quiet: Pids) -> None:
+    """`~.` in a typed body goes to the last rung, in the CLI's words."""
+    ran = shell.magic(f"{SERVER} -t quiet", "~.\n")
+    left = quiet()
+    end(left)
+    assert str(ran.error).startswith(
+        "Connection closed\nfailed to exec into task: context canceled"
+    )
+    assert ran.exit_code == 1
+
+
+def test_stopping_by_button_is_no_error() -> None:
+    """`Session.stop` from another thread: the run ends, and nothing has failed."""
+    session = nomad_magic.start(f"{SERVER} -t forever")
+    until(lambda: session.result.transcript.size > 0, seconds=20, what="some output")
+    session.stop()
+    result = session.wait(10, check=True)
+    assert result.exit_code == 130
+    assert str(result.state).startswith("interrupted (exit 130) after")

@@ -1,0 +1,281 @@
+"""What can go wrong between us and the agent: each says what, where and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.scripted import Script, answer, recorded, scripted
+
+import nomad_magic
+from nomad_magic import errors
+from nomad_magic.result import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from websockets.asyncio.server import ServerConnection
+
+LINE = "-job=cache -group=redis -task=server hello"
+HTML = "<html>\n<head><title>502 Bad Gateway</title></head><body>nginx</body></html>\n"
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    with scripted() as script:
+        yield script
+
+
+def failure(script: Script, line: str = LINE, **options: Any) -> errors.NomadMagicError:
+    """Run a line that fails, and give its error."""
+    with pytest.raises(errors.NomadMagicError) as caught:
+        nomad_magic.run(
+            line,
+            env={"NOMAD_ADDR": script.address, "NOMAD_TOKEN": "c0ffee00-secret"},
+            options=nomad_magic.Options(**options),
+        )
+    assert "c0ffee00" not in str(caught.value) + repr(caught.value.result)
+    return caught.value
+
+
+def output(stream: str, data: bytes) -> str:
+    return json.dumps({stream: {"data": base64.b64encode(data).decode()}})
+
+
+def test_no_agent_there() -> None:
+    """A refused connection is named as the CLI names it, and a way out is offered."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(errors.Unreachable) as caught:
+        nomad_magic.run(LINE, env={"NOMAD_ADDR": f"http://127.0.0.1:{port}"})
+    assert caught.value.message == (
+        f'Error querying job prefix "cache": Get "http://127.0.0.1:{port}/v1/jobs?per_page=20'
+        f'&prefix=cache": dial tcp 127.0.0.1:{port}: connect: connection refused'
+    )
+    assert caught.value.exit_code == 1
+    assert caught.value.result is not None
+    assert caught.value.result.outcome is Outcome.NOT_STARTED
+
+
+def test_html_instead_of_json(script: Script) -> None:
+    """HTML with status 200 is not Nomad's answer, and is said to come from in between."""
+    script.answers["/v1/jobs"] = answer(HTML, kind="text/html")
+    error = failure(script)
+    assert error.message == (
+        "Error querying job prefix \"cache\": invalid character '<' looking for beginning of value"
+    )
+    assert "between here and Nomad" in error.hint
+    assert "<html>" in error.hint
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 413, 414, 502, 503])
+def test_a_proxy_that_refuses_the_upgrade(script: Script, status: int) -> None:
+    """Its status and the first line of its body are in the message, gzip or not."""
+    path = "/v1/job/cache/action"
+    script.answers[path] = answer(HTML, status, kind="text/html", compressed=status % 2 == 0)
+    error = failure(script)
+    assert error.message.startswith(
+        f"failed to exec into task: Unexpected response code: {status} (<html>"
+    )
+    assert "between here and Nomad" in error.hint
+
+
+def test_half_an_answer(script: Script) -> None:
+    """JSON that stops in the middle is an unexpected end."""
+    half = json.dumps(recorded("jobs-prefix"))[:200]
+    script.answers["/v1/jobs"] = answer(half)
+    error = failure(script)
+    assert error.message == 'Error querying job prefix "cache": unexpected EOF'
+
+
+def test_a_body_shorter_than_announced(script: Script) -> None:
+    """A connection cut inside a body is an error too."""
+    script.answers["/v1/jobs"] = answer("[", length=1000)
+    assert "EOF" in failure(script).message
+
+
+def test_an_empty_answer(script: Script) -> None:
+    """An empty body with status 200 is not taken for an empty list."""
+    script.answers["/v1/jobs"] = answer("")
+    assert "Got 0 byte response" in failure(script).message
+
+
+def test_an_agent_that_never_answers() -> None:
+    """Each answer has a bound, and the error names the setting."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        start = time.monotonic()
+        with pytest.raises(errors.Unreachable, match=r"no answer within 0\.3 s \(answer_timeout"):
+            nomad_magic.run(
+                LINE,
+                env={"NOMAD_ADDR": f"http://127.0.0.1:{port}"},
+                options=nomad_magic.Options(answer_timeout=0.3),
+            )
+        assert time.monotonic() - start < 5
+
+
+def test_an_upgrade_that_never_comes(script: Script) -> None:
+    """The upgrade has a bound as well; nobody knows whether the action was started."""
+    script.silent = "/v1/job/cache/action"
+    error = failure(script, connect_timeout=0.3)
+    assert error.message == "failed to exec into task: no answer within 0.3 s (connect_timeout)"
+    assert error.result is not None
+    assert error.result.exit_code is None
+    assert error.result.outcome is Outcome.DISCONNECTED
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_connection_lost_in_mid_run(script: Script, *, reset: bool) -> None:
+    """Output that came is kept, no exit code is made up, and the process may still run."""
+
+    async def session(connection: ServerConnection) -> None:
+        if not reset:
+            # A socket that is closed with something unread in it resets its connection.
+            await connection.recv()
+        await connection.send(output("stdout", b"so far\n"))
+        await connection.send(output("stderr", b"so bad\n"))
+        connection.transport.close()
+
+    script.session = session
+    error = failure(script)
+    assert isinstance(error, errors.ConnectionLost)
+    assert error.message in {
+        "failed to exec into task: unexpected EOF",
+        "failed to exec into task: read: connection reset by peer",
+    }
+    assert "may still run in allocation" in error.hint
+    assert error.result is not None
+    assert error.result.exit_code is None
+    assert error.result.outcome is Outcome.LOST
+    assert (error.result.stdout, error.result.stderr) == ("so far\n", "so bad\n")
+    assert error.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (1000, "websocket closed before receiving exit code: websocket: close 1000 (normal)"),
+        (1001, "websocket: close 1001 (going away)"),
+        (1011, "websocket: close 1011 (internal server error)"),
+    ],
+)
+def test_a_session_closed_without_an_exit_frame(script: Script, code: int, words: str) -> None:
+    """A polite close is no success either: never exit code 0."""
+
+    async def session(connection: ServerConnection) -> None:
+        await connection.send(output("stdout", b"so far\n"))
+        await connection.close(code)
+
+    script.session = session
+    error = failure(script)
+    assert error.message == f"failed to exec into task: {words}"
+    assert error.exit_code == 1
+    assert error.result is not None
+    assert error.result.exit_code is None
+    assert error.result.stdout == "so far\n"
+
+
+def test_a_frame_that_is_no_frame(script: Script) -> None:
+    """Rubbish on the websocket ends the run with what came before it."""
+
+    async def session(connection: ServerConnection) -> None:
+        await connection.send(output("stdout", b"so far\n"))
+        await connection.send("<html>")
+        await connection.wait_closed()
+
+    script.session = session
+    error = failure(script)
+    assert "a frame that cannot be read" in error.message
+    assert error.result is not None
+    assert error.result.stdout == "so far\n"
+
+
+def test_a_heartbeat_is_no_end(script: Script) -> None:
+    """Frames without a stream or a result are ignored; a missing exit code is 0."""
+
+    async def session(connection: ServerConnection) -> None:
+        for frame in ("{}", '{"exited":true}', '{"new":{"field":1}}', '{"stdout":{"close":true}}'):
+            await connection.send(frame)
+        await connection.send('{"exited":true,"result":{}}')
+        await connection.wait_closed()
+
+    script.session = session
+    result = nomad_magic.run(LINE, env={"NOMAD_ADDR": script.address})
+    assert result.exit_code == 0
+
+
+def test_closing_takes_at_most_a_second(script: Script) -> None:
+    """An agent that never answers a close does not hold us up."""
+    opened = asyncio.Event()
+
+    async def session(connection: ServerConnection) -> None:
+        # Nothing is read any more, so that no close frame is seen.
+        connection.transport.pause_reading()
+        opened.set()
+        await asyncio.sleep(5)
+
+    script.session = session
+    running = nomad_magic.start(f"{LINE}", env={"NOMAD_ADDR": script.address})
+    while running.result.started is None:
+        with pytest.raises(TimeoutError):
+            running.wait(0.01)
+    start = time.monotonic()
+    running.disconnect()
+    result = running.wait(5)
+    assert time.monotonic() - start < 1
+    assert result.outcome is Outcome.DISCONNECTED
+
+
+def test_nothing_is_retried_once_the_websocket_is_open(script: Script) -> None:
+    """A session that fails at once was asked for once."""
+
+    async def session(connection: ServerConnection) -> None:
+        connection.transport.abort()
+
+    script.session = session
+    failure(script)
+    assert len([path for path in script.requests if "/action" in path]) == 1
+
+
+def test_a_redirect_to_another_host_is_not_followed(script: Script) -> None:
+    """The token never goes to another host."""
+    with scripted() as elsewhere:
+        response = answer("", 307)
+        response.headers["Location"] = f"{elsewhere.address}/v1/job/cache/action"
+        script.answers["/v1/job/cache/action"] = response
+        error = failure(script)
+        assert "307" in error.message
+        assert elsewhere.requests == []
+
+
+def test_the_requests_are_the_clis(script: Script) -> None:
+    """Paths and query parameters are those that were recorded, the token in its header."""
+
+    async def session(connection: ServerConnection) -> None:
+        await connection.send('{"exited":true,"result":{}}')
+        await connection.wait_closed()
+
+    script.session = session
+    env = {"NOMAD_ADDR": script.address, "NOMAD_TOKEN": "t0ken", "NOMAD_REGION": "eu west"}
+    result = nomad_magic.run(LINE, env=env)
+    allocation = result.place.allocation
+    asked = [path.replace(result.place.node, "NODE") for path in script.requests]
+    assert asked[:2] == [
+        "/v1/jobs?per_page=20&prefix=cache&region=eu+west",
+        "/v1/job/cache/allocations?all=false&namespace=default&region=eu+west",
+    ]
+    assert sorted(asked[2:4]) == [
+        f"/v1/allocation/{allocation}?namespace=default&region=eu+west",
+        "/v1/node/NODE?region=eu+west",
+    ]
+    action = (
+        f"/v1/job/cache/action?action=hello&allocID={allocation}&command=%5B%5D&group=redis"
+        "&region=eu+west&task=server&tty=false"
+    )
+    assert asked[4:] == [action]
+    assert {headers["X-Nomad-Token"] for headers in script.headers} == {"t0ken"}

@@ -1,0 +1,172 @@
+"""Whole notebooks, run as runners run them: a failure stops them, and the file is evidence."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import papermill
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+if TYPE_CHECKING:
+    from support.nomads import Agent
+
+SERVER = "-job=cache -group=redis -task=server"
+
+
+@pytest.fixture(autouse=True)
+def agent(embedded_agent: Agent, no_agent_from_outside: None) -> Agent:  # noqa: ARG001 - it must be first
+    os.environ.update(embedded_agent.environ)
+    return embedded_agent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A kernel of this very interpreter, whatever kernels the machine has."""
+    from ipykernel.kernelspec import install  # noqa: PLC0415 - only these tests need it
+
+    prefix = tmp_path_factory.mktemp("kernels")
+    install(prefix=str(prefix), kernel_name="python3")
+    os.environ["JUPYTER_PATH"] = str(prefix / "share" / "jupyter")
+
+
+def notebook(*cells: str) -> Any:
+    made = nbformat.v4.new_notebook()
+    made.cells = [nbformat.v4.new_code_cell(cell) for cell in ("%load_ext nomad_magic", *cells)]
+    made.metadata.kernelspec = {"name": "python3", "display_name": "x", "language": "python"}
+    return made
+
+
+def shown(cell: Any) -> str:
+    """Give all text that a saved cell shows."""
+    parts = []
+    for output in cell.outputs:
+        parts.append(output.get("text", ""))
+        parts.append(output.get("data", {}).get("text/plain", ""))
+        parts += output.get("traceback", [])
+    return "\n".join(parts)
+
+
+FAILING = (
+    f"%nomad_action {SERVER} hello",
+    f"%nomad_action {SERVER} fail",
+    "print('never')",
+)
+
+
+def check_stopped(saved: Any) -> None:
+    # Papermill adds cells of its own that mark the error.
+    hello, fail, never = [cell for cell in saved.cells if cell.cell_type == "code"][-3:]
+    assert "hello\n" in shown(hello)
+    assert "hello: exit 0 in" in shown(hello)
+    assert "partial\n" in shown(fail)
+    assert "bad\n" in shown(fail)
+    assert "fail: exit 3 in" in shown(fail)
+    assert "fail left with exit code 3" in shown(fail)
+    assert [output.ename for output in fail.outputs if output.output_type == "error"] == [
+        "ActionFailed"
+    ]
+    assert never.outputs == []
+
+
+def test_nbclient_stops_at_the_cell_whose_action_fails(agent: Agent) -> None:
+    """The run fails there; the notebook holds the action's output and its exit code."""
+    run = notebook(*FAILING)
+    with pytest.raises(CellExecutionError, match="exit code 3"):
+        NotebookClient(run, timeout=60).execute()
+    check_stopped(run)
+    text = nbformat.writes(run)
+    assert agent.environ["NOMAD_TOKEN"] not in text
+    assert "widget" not in text
+
+
+def test_papermill_stops_at_the_cell_whose_action_fails(tmp_path: Path, agent: Agent) -> None:
+    """The same with papermill, whose saved file says what happened."""
+    source, saved = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
+    nbformat.write(notebook(*FAILING), source)
+    with pytest.raises(papermill.PapermillExecutionError, match="exit code 3"):
+        papermill.execute_notebook(source, saved, progress_bar=False)
+    after = nbformat.read(saved, as_version=4)
+    check_stopped(after)
+    assert agent.environ["NOMAD_TOKEN"] not in saved.read_text()
+
+
+def test_a_flood_does_not_fill_the_notebook() -> None:
+    """50 MB leave a notebook of less than 200 KB, with head and tail right to the byte."""
+    run = notebook(
+        f"r = %nomad_action {SERVER} flood",
+        "whole = r.stdout_bytes\n"
+        "print(len(whole), whole[:65536] == (b'x' * 99 + b'\\n') * 655 + b'x' * 36)",
+    )
+    NotebookClient(run, timeout=120).execute()
+    assert len(nbformat.writes(run)) < 200_000
+    stdout = "".join(output.text for output in run.cells[1].outputs if "text" in output)
+    head, _, tail = stdout.partition("\n[… ")
+    notice, _, tail = tail.partition("…]\n")
+    assert head.encode() == ((b"x" * 99 + b"\n") * 656)[: 1 << 16]
+    assert "left out here" in notice
+    whole = (b"x" * 99 + b"\n") * 529583 + b"x" * 83
+    assert tail.encode() == whole[-(1 << 16) :]
+    assert shown(run.cells[2]).split() == [str(len(whole)), "True"]
+
+
+def test_an_action_that_prints_the_token_does_not_save_it(agent: Agent) -> None:
+    """What is shown and saved is masked; the bytes in `.stdout` are left alone."""
+    token = agent.environ["NOMAD_TOKEN"]
+    run = notebook(
+        f"%%nomad_action {SERVER} cat\ntoken={token}\n",
+        "import os\nassert os.environ['NOMAD_TOKEN'] in _.stdout",
+        f"r = %nomad_action {SERVER} -token=$NOMAD_TOKEN hello\nr",
+    )
+    NotebookClient(run, timeout=60).execute()
+    assert "token=[masked]" in shown(run.cells[1])
+    for cell in run.cells:
+        assert token not in shown(cell)
+
+
+def test_two_hundred_runs_leave_nothing_behind() -> None:
+    """After 200 runs in one kernel there is no more of anything than after ten."""
+    count = (
+        "import gc, psutil\n"
+        "def count():\n"
+        "    gc.collect()\n"
+        "    me = psutil.Process()\n"
+        "    return (me.num_threads(), me.num_fds(), len(me.children(True)),"
+        " len(me.net_connections()))\n"
+    )
+    run_some = (
+        "from IPython.utils.capture import capture_output\n"
+        "def some(times):\n"
+        "    for _ in range(times):\n"
+        "        with capture_output():\n"
+        f"            get_ipython().run_line_magic('nomad_action', '{SERVER} hello')\n"
+    )
+    run = notebook(
+        count, run_some, "some(10)\nbefore = count()", "some(190)\nprint(before, count())"
+    )
+    NotebookClient(run, timeout=120).execute()
+    before, after = shown(run.cells[-1]).strip()[1:-1].split(") (")
+    assert after == before
+
+
+def test_a_background_run_gives_its_session_at_once() -> None:
+    """With & the cell ends at once; `wait` gives the result."""
+    run = notebook(
+        f"s = %nomad_action {SERVER} -t forever &\nprint(s.done)",
+        "while not s.result.transcript.size: pass\ns.stop()\nprint(s.wait(10).state)",
+    )
+    NotebookClient(run, timeout=60).execute()
+    assert shown(run.cells[1]).strip() == "False"
+    assert shown(run.cells[2]).startswith("interrupted (exit 130) after")
+
+
+def test_python_is_this_one() -> None:
+    """The kernel of these tests is the interpreter that runs them."""
+    run = notebook("import sys\nprint(sys.executable)")
+    NotebookClient(run, timeout=60).execute()
+    assert Path(shown(run.cells[1]).strip()).resolve() == Path(sys.executable).resolve()

@@ -1,0 +1,129 @@
+"""An agent that follows a script: what a network, a proxy or a broken agent may do to us.
+
+Real sockets and real websockets; only the answers are made up.  What an honest agent answers
+is tested against the embedded agent and a real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+HTTP = Path(__file__).parent.parent / "data" / "http"
+
+
+def recorded(name: str) -> Any:
+    """Give the body of a recorded answer."""
+    return json.loads((HTTP / f"{name}.json").read_text())["body"]
+
+
+def answer(
+    body: bytes | str,
+    status: int = 200,
+    *,
+    kind: str = "application/json",
+    compressed: bool = False,
+    length: int | None = None,
+) -> Response:
+    """Make an answer; `length` may lie about its body."""
+    data = body.encode() if isinstance(body, str) else body
+    headers = Headers({"Content-Type": kind})
+    if compressed:
+        data = gzip.compress(data)
+        headers["Content-Encoding"] = "gzip"
+    headers["Content-Length"] = str(len(data) if length is None else length)
+    headers["Connection"] = "close"
+    return Response(status, HTTPStatus(status).phrase, headers, data)
+
+
+@dataclass
+class Script:
+    """What the agent does; each part can be replaced before a run."""
+
+    answers: dict[str, Response] = field(default_factory=dict)
+    """By the beginning of the request's path; the recordings for all else."""
+    session: Callable[[ServerConnection], Awaitable[None]] | None = None
+    """What happens once the websocket is open."""
+    silent: str = ""
+    """The path that gets no answer for as long as a test takes."""
+    requests: list[str] = field(default_factory=list)
+    """The paths that were asked for, in order."""
+    headers: list[Headers] = field(default_factory=list)
+    address: str = ""
+
+    def respond(
+        self, _connection: ServerConnection, request: Request
+    ) -> Response | Awaitable[None] | None:
+        """Answer one request; None goes on to the websocket."""
+        self.requests.append(request.path)
+        self.headers.append(request.headers)
+        path = request.path.partition("?")[0]
+        if path == self.silent:
+            return asyncio.sleep(2)
+        for start, response in self.answers.items():
+            if path.startswith(start):
+                return response
+        if path.endswith("/action"):
+            return None
+        if path == "/v1/jobs":
+            return answer(json.dumps(recorded("jobs-prefix")))
+        if path.endswith("/allocations"):
+            return answer(json.dumps(recorded("job-allocations")))
+        if path.startswith("/v1/allocation/"):
+            allocation = recorded("allocation")
+            wanted = path.rpartition("/")[2]
+            stubs = {stub["ID"]: stub for stub in recorded("job-allocations")}
+            return answer(json.dumps({**allocation, **stubs[wanted]}))
+        return answer("node not found", 404, kind="text/plain")
+
+
+@contextmanager
+def scripted() -> Iterator[Script]:
+    """Serve a script on a port of its own, in a loop and a thread of its own."""
+    script = Script()
+    loop = asyncio.new_event_loop()
+    over = asyncio.Event()
+    ready = threading.Event()
+
+    async def handle(connection: ServerConnection) -> None:
+        assert script.session is not None
+        await script.session(connection)
+
+    async def main() -> None:
+        async with serve(
+            handle,
+            "127.0.0.1",
+            0,
+            process_request=script.respond,
+            compression=None,
+            ping_interval=None,
+            close_timeout=0.1,
+        ) as server:
+            port = server.sockets[0].getsockname()[1]
+            script.address = f"http://127.0.0.1:{port}"
+            ready.set()
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=[main()])
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield script
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(10)
+        loop.close()
