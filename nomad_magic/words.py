@@ -311,6 +311,8 @@ class _Splitter:
         form = f"{{{source}}}"
         try:
             value = self.evaluate(source)
+        except LineError:
+            raise
         except Exception as error:
             raise LineError(f"{form}: {_what_happened(error, source)}") from error
         self.add(self.as_text(value, form), end - self.at)

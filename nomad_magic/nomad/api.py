@@ -25,6 +25,7 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
     environ: Mapping[str, str],
     stdin_is_tty: bool = False,
     options: Options | None = None,
+    typing: bool = False,
     size: tuple[int, int] = (24, 80),
 ) -> Session:
     """Check a line as the CLI does, in its order, and give the session, not yet started.
@@ -35,6 +36,7 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
         environ: Where the NOMAD_* variables are.
         stdin_is_tty: The default of `-t`.
         options: What a command line has no flags for.
+        typing: Someone may type.
         size: The terminal's height and width in cells.
 
     Raises:
@@ -51,7 +53,9 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
     except NomadMagicError as error:
         _prefix_warnings(error, args.warnings)
         raise
-    session = Session(args, target, options, stdin=stdin if args.stdin else None, size=size)
+    session = Session(
+        args, target, options, stdin=stdin if args.stdin else None, typing=typing, size=size
+    )
     session.result.notices += map(session.result.masker.text, _notices(args))
     return session
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
 import os
 import re
@@ -67,6 +68,9 @@ async def explain(error: BaseException, address: Address, options: Options) -> s
             return f"read: {os_error(cause)}"
         if isinstance(cause, OSError) and cause.errno is not None:
             return f"dial {await _where(address)}: connect: {os_error(cause)}"
+        if isinstance(cause, OSError) and "AF_UNIX" in str(cause):
+            # Python looks at the path's length itself; Go hears it from the system.
+            return f"dial {await _where(address)}: connect: {_lower(os.strerror(errno.EINVAL))}"
     if isinstance(error, httpx.ConnectTimeout):
         return (
             f"dial {await _where(address)}: i/o timeout: not connected within "

@@ -7,6 +7,8 @@ the action writes goes to the result's transcript, from which views read at thei
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
 import random
 import threading
 import time
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 FRAMES_A_TURN: Final = 64
 """How many frames the reader takes before it lets the writer have its turn."""
 
+EXIT_GRACE_SECONDS: Final = 2.0
+"""How long an action may clean up when the interpreter that started it ends."""
+
 _running: set[Session] = set()
 _running_lock = threading.Lock()
 
@@ -41,8 +46,9 @@ class Session:
         args: The line, parsed and checked.
         target: Which agent, and as whom.
         options: The bounds of each wait.
-        stdin: What the action reads, then the end of stdin; None with a tty leaves stdin open
-            for `type`.
+        stdin: What the action reads, then the end of stdin.  None means nothing; with a tty,
+            or with `typing`, stdin stays open for `type`.
+        typing: Someone may type.
         size: The terminal's height and width in cells.
 
     Attributes:
@@ -50,13 +56,14 @@ class Session:
         error: Why the run failed, once it is done; None when it did not, or was stopped.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one side of a run, and named
         self,
         args: ActionArgs,
         target: Target,
         options: Options,
         *,
         stdin: bytes | None = None,
+        typing: bool = False,
         size: tuple[int, int] = (24, 80),
     ) -> None:
         self.args = args
@@ -76,6 +83,8 @@ class Session:
         self.stopped = False
         """Someone called `stop`."""
         self.timed_out = False
+        self.takes_input = args.stdin and stdin is None and (args.tty or typing)
+        """Stdin stays open for `type`."""
         self._stdin = stdin
         self._size = size
         self._typed: list[bytes] = []
@@ -168,6 +177,10 @@ class Session:
         """Type into the action's terminal, or hand bytes to its stdin."""
         self._call(lambda: self._type(data))
 
+    def end_input(self) -> None:
+        """Say that no more will be typed."""
+        self._call(self._end_input)
+
     def resize(self, height: int, width: int) -> None:
         """Tell the action's terminal its size in cells."""
         self._call(lambda: self._resize(height, width))
@@ -213,7 +226,7 @@ class Session:
             self._typed.insert(0, self._stdin)
         for data in self._typed:
             protocol.type(data)
-        if self._stdin is not None or not self.args.tty:
+        if not self.takes_input:
             protocol.end_stdin()
         if self._presses:
             # Stop was pressed while the session was being opened.
@@ -319,6 +332,12 @@ class Session:
             self._protocol.type(data)
             self._after_change()
 
+    def _end_input(self) -> None:
+        self.takes_input = False
+        if self._protocol is not None:
+            self._protocol.end_stdin()
+            self._after_change()
+
     def _resize(self, height: int, width: int) -> None:
         self._size = (height, width)
         self.result.width = width
@@ -357,6 +376,20 @@ class Session:
             _running.discard(self)
         self._done.set()
         self._notify()
+
+
+def _wind_down_all() -> None:
+    """Stop what still runs when the interpreter ends, so that nothing is left behind."""
+    left = running()
+    for session in left:
+        session.stop_and_wait(EXIT_GRACE_SECONDS)
+    end = time.monotonic() + EXIT_GRACE_SECONDS + 1
+    for session in left:
+        with contextlib.suppress(TimeoutError):
+            session.wait(max(0.0, end - time.monotonic()))
+
+
+atexit.register(_wind_down_all)
 
 
 def running() -> list[Session]:

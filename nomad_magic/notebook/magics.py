@@ -149,13 +149,15 @@ class NomadMagics(Magics):
         self, argv: Sequence[str], body: bytes | None, *, background: bool
     ) -> ActionResult | Session | None:
         around = surroundings.look(self._shell)
+        attended = around.attended and body is None and not background
         try:
             session = api.prepare(
                 argv,
                 stdin=body,
                 environ=os.environ,
-                stdin_is_tty=around.attended and body is None and not background,
+                stdin_is_tty=attended,
                 options=self._options(),
+                typing=attended and not around.kernel,
                 size=around.size,
             )
         except HelpRequested:

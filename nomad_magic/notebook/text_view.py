@@ -10,9 +10,10 @@ import queue
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
+from nomad_magic.notebook.keyboard import Keyboard
 from nomad_magic.result import left_out
 from nomad_magic.transcript import STREAMS, text_decoder
 
@@ -46,6 +47,7 @@ class TextView:
         self._surroundings = surroundings
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._position = 0
+        self._last = b""
         self._writers: dict[StreamName, _Writer] = {
             stream: _Writer(session, stream, kernel=surroundings.kernel) for stream in STREAMS
         }
@@ -54,14 +56,21 @@ class TextView:
         """Start the session and show it until it is over."""
         session = self._session
         session.listen(lambda: self._news.put(None))
-        with self._interruptible():
+        with self._interruptible(), self._keyboard():
             session.start()
             while not session.done:
                 self._wait()
                 self._show(final=False)
             self._show(final=True)
-            if self._session.result.tty and session.error is not None:
-                self._end_line()
+        if self._surroundings.attended and (session.error is not None or self.interrupts):
+            self._end_line()
+
+    def _keyboard(self) -> AbstractContextManager[object]:
+        """Give what passes the user's keys on, where the cell has the user's terminal."""
+        here = self._surroundings
+        if here.kernel or not here.attended or not self._session.takes_input:
+            return nullcontext()
+        return Keyboard(self._session, raw=self._session.result.tty)
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -135,10 +144,14 @@ class TextView:
     def _write(self, pieces: list[tuple[StreamName, bytes]]) -> None:
         for stream, data in pieces:
             self._writers[stream].write(data)
+            self._last = data[-1:]
             self._position += len(data)
 
     def _end_line(self) -> None:
-        """Put the error below a line that the terminal left open."""
+        """Begin the error on a line of its own, where a terminal's was left open."""
+        if not self._surroundings.kernel and self._last not in (b"", b"\n"):
+            sys.stderr.write("\n")
+            sys.stderr.flush()
 
 
 class _Writer:

@@ -1,0 +1,115 @@
+"""Plain IPython on a terminal: the action has the user's keys, as under the CLI."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from support.nomads import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.nomads import Agent
+
+SERVER = "-job=cache -group=redis -task=server"
+SCRIPT = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+config = Config()
+config.HistoryManager.enabled = False
+shell = InteractiveShell(config=config, colors="nocolor")
+shell.run_cell("%load_ext nomad_magic")
+done = shell.run_cell("%nomad_action " + sys.argv[1])
+print("left", getattr(done.error_in_exec, "exit_code", 0))
+"""
+
+
+class Screen:
+    """The other end of a terminal."""
+
+    def __init__(self, master: int, process: subprocess.Popen[bytes]) -> None:
+        self.shown = b""
+        self._master = master
+        self._process = process
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def is_raw(self) -> bool:
+        return not termios.tcgetattr(self._master)[3] & termios.ECHO
+
+    def wait_for(self, text: bytes) -> None:
+        """Read until a text was shown."""
+        end = time.monotonic() + 30
+        while text not in self.shown:
+            ready, _, _ = select.select([self._master], [], [], end - time.monotonic())
+            assert ready, self.shown
+            try:
+                data = os.read(self._master, 4096)
+            except OSError:
+                data = b""
+            assert data, self.shown
+            self.shown += data
+
+
+@contextmanager
+def terminal(agent: Agent, line: str) -> Iterator[Screen]:
+    master, slave = pty.openpty()
+    environ = {**os.environ, **agent.environ, "TERM": "xterm"}
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, line],
+        stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True,
+    ) as process:  # fmt: skip
+        os.close(slave)
+        try:
+            yield Screen(master, process)
+        finally:
+            process.kill()
+            os.close(master)
+
+
+def test_keys_reach_the_action_and_the_action_alone(embedded_agent: Agent) -> None:
+    """With a tty by default: what is typed is echoed once, by the remote terminal."""
+    with terminal(embedded_agent, f"{SERVER} cat") as screen:
+        until(screen.is_raw, seconds=30, what="the terminal is raw")
+        screen.type(b"ping\r")
+        screen.wait_for(b"ping\r\nping\r\n")
+        screen.type(b"\x04")
+        screen.wait_for(b"left 0\r\n")
+        assert screen.shown == b"ping\r\nping\r\nleft 0\r\n"
+
+
+def test_ctrl_c_is_a_key(embedded_agent: Agent) -> None:
+    """Ctrl-C goes to the action, which leaves with 130, as under the CLI."""
+    with terminal(embedded_agent, f"{SERVER} forever") as screen:
+        screen.wait_for(b"tick 1")
+        screen.type(b"\x03")
+        screen.wait_for(b"left 130")
+        assert b"ActionFailed" in screen.shown
+
+
+def test_the_escape_character_ends_the_session(embedded_agent: Agent) -> None:
+    """`~.` at the start of a line closes the connection."""
+    with terminal(embedded_agent, f"{SERVER} forever") as screen:
+        screen.wait_for(b"tick 1")
+        screen.type(b"~.")
+        screen.wait_for(b"left 1\r\n")
+        assert b"Connection closed" in screen.shown
+
+
+def test_lines_reach_an_action_without_a_terminal(embedded_agent: Agent) -> None:
+    """With -t=false whole lines go, and Ctrl-D ends them."""
+    with terminal(embedded_agent, f"{SERVER} -t=false cat") as screen:
+        screen.type(b"ping\n")
+        screen.wait_for(b"ping\r\nping\r\n")
+        screen.type(b"\x04")
+        screen.wait_for(b"left 0")
