@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HIGHEST_PORT = 65535
-CLOSE_SECONDS = 0.5
+CLOSE_SECONDS = 0.25
 """How long a close may take: an agent whose process is silent never answers it."""
 
 BODY_SHOWN = 1024

@@ -1,0 +1,136 @@
+"""The command line of `python -m nomad_magic agent`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nomad_magic.agent.acl import Token, load_policy
+from nomad_magic.agent.guard import run_guarded
+from nomad_magic.agent.jobfile import load_jobs
+from nomad_magic.agent.run import Settings, run
+from nomad_magic.errors import AgentError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_BIND = "127.0.0.1:0"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the agent until it is told to end; gives the exit code.
+
+    The first two lines on stdout are `NOMAD_ADDR=…` and `NOMAD_TOKEN=…`, printed when every task
+    has been started and the address answers.
+    """
+    options = _parser().parse_args(argv)
+    root = Path(tempfile.mkdtemp(prefix="nomad-magic-agent-")).resolve()
+    try:
+        settings = _settings(options, root)
+    except AgentError as error:
+        shutil.rmtree(root, ignore_errors=True)
+        return _fail(error)
+
+    def remove_root() -> None:
+        shutil.rmtree(root, ignore_errors=True)
+
+    def agent() -> int:
+        try:
+            asyncio.run(run(settings))
+        except AgentError as error:
+            return _fail(error)
+        finally:
+            remove_root()  # here too, for a guard that was killed
+        return 0
+
+    return run_guarded(agent, remove_root)
+
+
+def _fail(error: AgentError) -> int:
+    sys.stderr.write(f"{error}\n")
+    return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m nomad_magic agent",
+        description="Run Nomad job files as processes of this machine, behind Nomad's HTTP API. "
+        "Without a job file a demo job is run. Ctrl-C ends the agent and all that it started.",
+    )
+    parser.add_argument("jobs", nargs="*", type=Path, metavar="JOBFILE", help="HCL or JSON")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--bind",
+        default=DEFAULT_BIND,
+        metavar="HOST:PORT",
+        help="a loopback address; port 0 is any free port (default: %(default)s)",
+    )
+    where.add_argument("--socket", type=Path, metavar="PATH", help="a unix socket instead")
+    token = parser.add_mutually_exclusive_group()
+    token.add_argument("--token", help="the management token (default: a random one)")
+    token.add_argument(
+        "--no-token", action="store_true", help="let everyone on this machine run commands"
+    )
+    parser.add_argument("--acl", type=Path, metavar="POLICYFILE", help="more tokens, as JSON")
+    parser.add_argument("--tls-cert", type=Path, metavar="PEM", help="serve TLS")
+    parser.add_argument("--tls-key", type=Path, metavar="PEM")
+    parser.add_argument(
+        "--tls-ca", type=Path, metavar="PEM", help="require client certificates of this CA"
+    )
+    # For the process that started this one: its first line on stdin is the token, or empty, and
+    # the end of stdin is the end of the agent.
+    parser.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _settings(options: argparse.Namespace, root: Path) -> Settings:
+    token: str | None = options.token
+    if options.with_parent:
+        token = _first_line(sys.stdin.fileno()).decode().strip() or token
+    if token is not None and (not token or not token.isascii() or not token.isprintable()):
+        raise AgentError("--token: needs printable ASCII")
+    if options.no_token and options.acl:
+        raise AgentError("--acl is of no use with --no-token")
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise AgentError("--tls-cert and --tls-key need each other")
+    if options.tls_ca is not None and options.tls_cert is None:
+        raise AgentError("--tls-ca needs --tls-cert and --tls-key")
+    if options.socket is not None and options.tls_cert is not None:
+        raise AgentError("there is no TLS on a unix socket")
+    tokens: list[Token] = load_policy(options.acl) if options.acl else []
+    return Settings(
+        jobs=load_jobs(options.jobs),
+        root=root,
+        bind=options.bind,
+        unix_socket=_absolute(options.socket),
+        token="" if options.no_token else token or _random_token(),
+        tokens=tuple(tokens),
+        tls_cert=_absolute(options.tls_cert),
+        tls_key=_absolute(options.tls_key),
+        tls_ca=_absolute(options.tls_ca),
+        watch_stdin=options.with_parent,
+    )
+
+
+def _first_line(descriptor: int) -> bytes:
+    """Read one line and not a byte more: what follows is for the agent to watch."""
+    line = b""
+    while not line.endswith(b"\n") and (byte := os.read(descriptor, 1)):
+        line += byte
+    return line
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return path.absolute() if path is not None else None
+
+
+def _random_token() -> str:
+    return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))

@@ -1,0 +1,164 @@
+"""One agent from its start to its end, in its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from nomad_magic.agent.acl import Acl, Token
+from nomad_magic.agent.cluster import Cluster
+from nomad_magic.agent.guard import GRACE_SECONDS
+from nomad_magic.agent.listen import Listener, bind_loopback, bind_unix, tls_context
+from nomad_magic.agent.spawn import IDLE_DIRECTORY, Spawner
+from nomad_magic.errors import AgentError
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+    from nomad_magic.agent.jobs import Job
+
+
+_CLOSE_SECONDS: Final = 1.0
+"""How long the last answers may take to leave when the agent ends."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an agent is started with; every path is absolute.
+
+    Attributes:
+        jobs: What to run.
+        root: Where the allocations' directories are made; exists.
+        bind: `HOST:PORT`; ignored with a unix socket.
+        token: The management token; empty when none is asked for.
+        tokens: The tokens of the policy file.
+        watch_stdin: End when stdin does.
+    """
+
+    jobs: list[Job]
+    root: Path
+    bind: str
+    unix_socket: Path | None = None
+    token: str = field(default="", repr=False)
+    tokens: tuple[Token, ...] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_ca: Path | None = None
+    watch_stdin: bool = False
+
+
+async def run(settings: Settings) -> None:
+    """Start everything, print the two lines, and serve until a signal.
+
+    Raises:
+        AgentError: It cannot listen, or a library is missing.
+    """
+    try:
+        from aiohttp import web  # noqa: PLC0415 - an extra, only needed here
+
+        from nomad_magic.agent.actions import Actions  # noqa: PLC0415 - imports aiohttp
+        from nomad_magic.agent.server import Api  # noqa: PLC0415 - imports aiohttp
+    except ImportError as error:
+        raise AgentError(
+            f"the embedded agent needs more packages: {error}",
+            hint='pip install "nomad-magic[agent]"',
+        ) from error
+    end = _end_signal(watch_stdin=settings.watch_stdin)
+    context = None
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        context = tls_context(settings.tls_cert, settings.tls_key, settings.tls_ca)
+    listener = (
+        bind_unix(settings.unix_socket) if settings.unix_socket else bind_loopback(settings.bind)
+    )
+    os.chdir(IDLE_DIRECTORY)
+    spawner = Spawner()
+    cluster = Cluster(settings.jobs, root=settings.root, environment=os.environ, spawner=spawner)
+    actions = Actions(cluster, spawner)
+    own = [Token(settings.token, "the agent's own", management=True)] if settings.token else []
+    api = Api(cluster, actions, Acl([*own, *settings.tokens]), tls=context is not None)
+    if settings.unix_socket is None:
+        api.address = _host_port(listener)
+    runner = web.ServerRunner(
+        web.Server(api.handle, access_log=None), shutdown_timeout=_CLOSE_SECONDS
+    )
+    await runner.setup()
+    server = runner.server
+    assert server is not None  # noqa: S101 - for the type checker; setup() made it
+    accepting = Listener(listener, server, context)
+    try:
+        starting = asyncio.create_task(cluster.start())
+        await asyncio.wait([starting, end], return_when=asyncio.FIRST_COMPLETED)
+        if not end.done():
+            starting.result()
+            _warn(cluster)
+            accepting.start()
+            _announce(settings, api.address, tls=context is not None)
+            await end
+    finally:
+        await accepting.stop()
+        await asyncio.gather(cluster.stop(GRACE_SECONDS), actions.stop(GRACE_SECONDS))
+        await runner.cleanup()
+        spawner.close()
+        if settings.unix_socket is not None:
+            settings.unix_socket.unlink(missing_ok=True)
+
+
+def _end_signal(*, watch_stdin: bool) -> asyncio.Future[None]:
+    """Done when the agent is to end: a signal, or the end of stdin."""
+    loop = asyncio.get_running_loop()
+    end: asyncio.Future[None] = loop.create_future()
+
+    def finish() -> None:
+        if not end.done():
+            end.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, finish)
+    if watch_stdin:
+        descriptor = sys.stdin.fileno()
+
+        def read() -> None:
+            with contextlib.suppress(BlockingIOError):
+                if not os.read(descriptor, 4096):
+                    loop.remove_reader(descriptor)
+                    finish()
+
+        os.set_blocking(descriptor, False)
+        loop.add_reader(descriptor, read)
+    return end
+
+
+def _announce(settings: Settings, address: str, *, tls: bool) -> None:
+    if settings.unix_socket is not None:
+        url = f"unix://{settings.unix_socket}"
+    else:
+        url = f"{'https' if tls else 'http'}://{address}"
+    sys.stdout.write(f"NOMAD_ADDR={url}\nNOMAD_TOKEN={settings.token}\n")
+    sys.stdout.flush()
+
+
+def _warn(cluster: Cluster) -> None:
+    """Say on stderr what the user would otherwise find out late."""
+    for allocation in cluster.allocations.values():
+        for name, task in allocation.tasks.items():
+            if task.spec.driver == "exec" and allocation.index == 0:
+                sys.stderr.write(
+                    f"warning: task {name!r} of {allocation.name} uses the exec driver, which "
+                    "the embedded agent runs without isolation, as raw_exec\n"
+                )
+            if task.started_at is None and task.state == "dead":
+                sys.stderr.write(
+                    f"warning: task {name!r} of {allocation.name} did not start: {task.trouble}\n"
+                )
+    sys.stderr.flush()
+
+
+def _host_port(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,154 @@
+"""Starting processes, and learning how they ended.
+
+Every process is the leader of a session of its own, so that one signal reaches all that it
+started.  `posix_spawn` is used rather than a fork with Python code in the child: it is safe
+whatever else the agent is doing, it reports exactly which error the kernel gave, and a
+session leader that opens a terminal becomes its owner, which is all a pty needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal as signals
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+IDLE_DIRECTORY: Final = "/"
+"""Where the agent itself stands: only a process being started is ever elsewhere."""
+
+_DEFAULT_SIGNALS: Final = (
+    signals.SIGHUP,
+    signals.SIGINT,
+    signals.SIGQUIT,
+    signals.SIGTERM,
+    signals.SIGPIPE,
+    signals.SIGXFSZ,
+    signals.SIGTSTP,
+    signals.SIGTTIN,
+    signals.SIGTTOU,
+)
+
+
+class StartError(Exception):
+    """A command that cannot be started; the words are those of Nomad's executor."""
+
+
+class Process:
+    """A started process.
+
+    Attributes:
+        pid: Its process id, which is also its group's and its session's.
+        exited: Done with the exit code; a death by signal is 128 + its number.
+    """
+
+    def __init__(self, pid: int, exited: asyncio.Future[int]) -> None:
+        self.pid = pid
+        self.exited = exited
+
+    def signal(self, number: int) -> None:
+        """Send a signal to its whole group; nothing happens when it has already ended."""
+        if self.exited.done():
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    async def stop(self, grace: float, number: int = signals.SIGTERM) -> None:
+        """Ask its group to end, wait `grace` seconds, then kill what is left of it."""
+        self.signal(number)
+        await asyncio.wait([self.exited], timeout=grace)
+        self.signal(signals.SIGKILL)
+        await self.exited
+
+
+class Spawner:
+    """Starts processes and collects their ends; one per agent, in its event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[int, asyncio.Future[int]] = {}
+        self._loop.add_signal_handler(signals.SIGCHLD, self._reap)
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        stdio: tuple[int, int, int] | str,
+    ) -> Process:
+        """Start a process in a session of its own.
+
+        Args:
+            argv: The command and its arguments; a bare name is looked up in the PATH of `env`.
+            env: Its whole environment.
+            cwd: Its working directory.
+            stdio: Its three standard descriptors, or the path of the terminal to give it.
+
+        Raises:
+            StartError: The kernel, or the search of the PATH, said no.
+        """
+        path = argv[0]
+        if "/" not in path:
+            found = shutil.which(path, path=env.get("PATH", os.defpath))
+            if found is None:
+                raise StartError(f'exec: "{path}": executable file not found in $PATH')
+            path = found
+        actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]]
+        if isinstance(stdio, str):
+            actions = [
+                (os.POSIX_SPAWN_OPEN, 0, stdio, os.O_RDWR, 0),
+                (os.POSIX_SPAWN_DUP2, 0, 1),
+                (os.POSIX_SPAWN_DUP2, 0, 2),
+            ]
+        else:
+            actions = [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate(stdio)]
+        try:
+            os.chdir(cwd)
+        except OSError as error:
+            raise StartError(f"chdir {cwd}: {_words(error)}") from error
+        try:
+            pid = os.posix_spawn(
+                path,
+                list(argv),
+                dict(env),
+                file_actions=actions,
+                setsid=True,
+                setsigmask=(),
+                setsigdef=_DEFAULT_SIGNALS,
+            )
+        except OSError as error:
+            raise StartError(f"fork/exec {path}: {_words(error)}") from error
+        except ValueError as error:  # a NUL in a word
+            raise StartError(f"fork/exec {path}: invalid argument") from error
+        finally:
+            os.chdir(IDLE_DIRECTORY)
+        # SIGCHLD is handled by the loop, in a later turn: the future is always there in time.
+        self._waiting[pid] = future = self._loop.create_future()
+        return Process(pid, future)
+
+    def close(self) -> None:
+        """Stop collecting."""
+        self._loop.remove_signal_handler(signals.SIGCHLD)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            future = self._waiting.pop(pid, None)
+            if future is not None and not future.done():
+                code = os.waitstatus_to_exitcode(status)
+                future.set_result(128 - code if code < 0 else code)
+
+
+def _words(error: OSError) -> str:
+    """The kernel's words as Go writes them, all in lower case."""
+    return os.strerror(error.errno or 0).lower()

@@ -1,0 +1,173 @@
+"""A small client of the exec websocket, made of public libraries only."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import time
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlencode, urlsplit
+
+import httpx
+import psutil
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect, unix_connect
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+SECONDS = 10.0
+"""How long anything here may take; nothing waits for it when all is well."""
+
+
+def eventually(check: Callable[[], Any], seconds: float = SECONDS) -> Any:
+    """Ask until the answer is true; give it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if answer := check():
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not after {seconds} s")
+        time.sleep(0.005)
+
+
+def processes_below(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class Peer:
+    """HTTP and websockets to one agent."""
+
+    def __init__(self, address: str, token: str, *, context: ssl.SSLContext | None = None) -> None:
+        self.address = address
+        self.headers = {"X-Nomad-Token": token} if token else {}
+        self.context = context
+        parts = urlsplit(address)
+        self.unix = parts.path if parts.scheme == "unix" else None
+        transport = httpx.HTTPTransport(
+            uds=self.unix, verify=context if context is not None else True
+        )
+        self.http = httpx.Client(
+            base_url="http://localhost" if self.unix else address,
+            headers=self.headers,
+            transport=transport,
+            timeout=SECONDS,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def get(self, path: str, **query: str) -> Any:
+        answer = self.http.get(path, params=query)
+        assert answer.status_code == 200, (answer.status_code, answer.text)
+        return answer.json()
+
+    def allocation(self, job: str, group: str, namespace: str = "default") -> dict[str, Any]:
+        found = self.get(f"/v1/job/{quote(job, safe='')}/allocations", namespace=namespace)
+        return next(stub for stub in found if stub["TaskGroup"] == group)
+
+    def open(self, job: str, **query: str) -> Exec:
+        path = f"/v1/job/{quote(job, safe='')}/action?{urlencode({'command': '[]', **query})}"
+        options: dict[str, Any] = {
+            "additional_headers": self.headers,
+            "compression": None,
+            "ping_interval": None,
+            "max_queue": 64,
+            "close_timeout": 0.3,
+        }
+        if self.unix:
+            connecting = unix_connect(self.unix, uri=f"ws://localhost{path}", **options)
+        else:
+            url = self.address.replace("http", "ws", 1) + path
+            connecting = connect(url, ssl=self.context, **options)
+        # Kept open beyond this block: its end is what many tests are about.
+        return Exec(connecting.__enter__())
+
+
+class Exec:
+    """One exec session, and all that came of it."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.frames: list[dict[str, Any]] = []
+        self.streams = {"stdout": bytearray(), "stderr": bytearray()}
+        self.closed: list[str] = []
+        self.exit_code: int | None = None
+        self.close_code: int | None = None
+        self.reason = ""
+
+    def send(self, frame: dict[str, Any]) -> None:
+        self.connection.send(json.dumps(frame))
+
+    def stdin(self, data: bytes) -> None:
+        self.send({"stdin": {"data": base64.b64encode(data).decode()}})
+
+    def close_stdin(self) -> None:
+        self.send({"stdin": {"close": True}})
+
+    def size(self, height: int, width: int) -> None:
+        self.send({"tty_size": {"height": height, "width": width}})
+
+    def receive(self, seconds: float = SECONDS) -> dict[str, Any] | None:
+        """Take one frame; None at the end."""
+        try:
+            frame: dict[str, Any] = json.loads(self.connection.recv(timeout=seconds))
+        except ConnectionClosed as error:
+            if error.rcvd is not None:
+                self.close_code, self.reason = error.rcvd.code, error.rcvd.reason
+            return None
+        self.frames.append(frame)
+        for name in self.streams:
+            if name in frame:
+                self.streams[name] += base64.b64decode(frame[name].get("data", ""))
+                if frame[name].get("close"):
+                    self.closed.append(name)
+        if frame.get("exited"):
+            self.exit_code = frame["result"].get("exit_code", 0)
+        return frame
+
+    def until(self, words: bytes, stream: str = "stdout") -> None:
+        """Take frames until a stream holds some words."""
+        while words not in self.streams[stream]:
+            assert self.receive() is not None, (words, self.streams)
+
+    def finish(self) -> Exec:
+        """Take all frames to the end of the connection."""
+        while self.receive() is not None:
+            pass
+        return self
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        self.connection.socket.close()
+
+    @property
+    def stdout(self) -> bytes:
+        return bytes(self.streams["stdout"])
+
+    @property
+    def stderr(self) -> bytes:
+        return bytes(self.streams["stderr"])
+
+
+def raw_request(address: str, text: str) -> bytes:
+    """Send some text to a TCP address; give all that comes back."""
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname, parts.port), timeout=SECONDS) as connection:
+        connection.sendall(text.encode())
+        answer = b""
+        while data := connection.recv(65536):
+            answer += data
+    return answer
