@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +24,7 @@ from websockets.exceptions import (
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
 from nomad_magic.nomad import networds, tls
-from nomad_magic.nomad.gowords import go_quote
+from nomad_magic.nomad.gowords import go_quote, to_bytes
 from nomad_magic.nomad.protocol import CLOSE_ABNORMAL
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ T = TypeVar("T")
 HIGHEST_PORT = 65535
 CLOSE_SECONDS = 0.25
 """How long a close may take: an agent whose process is silent never answers it."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 BODY_SHOWN = 1024
 """How much of an unexpected answer's body (characters) is kept."""
@@ -148,7 +151,7 @@ class Client:
         try:
             async with asyncio.timeout(self.options.connect_timeout + self.options.answer_timeout):
                 response = await self._client().get(url)
-        except (httpx.HTTPError, OSError, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             words = await networds.explain(error, self.target.address, self.options)
             raise Unreachable(f'Get "{url}": {words}') from error
         finally:
@@ -200,7 +203,7 @@ class Client:
             raise _unexpected(
                 response.status_code, networds.body_text(response.body, response.headers)
             ) from refused
-        except (InvalidHandshake, WebSocketException, OSError, TimeoutError) as error:
+        except (InvalidHandshake, WebSocketException, OSError, ValueError) as error:
             raise Unreachable(await networds.explain(error, address, self.options)) from error
         return ExecConnection(socket)
 
@@ -217,7 +220,8 @@ class Client:
         if self._http is None:
             address, options = self.target.address, self.options
             self._http = httpx.AsyncClient(
-                headers=self._headers(),
+                # As bytes: httpx would take text for ASCII.
+                headers={name: to_bytes(value) for name, value in self._headers().items()},
                 transport=httpx.AsyncHTTPTransport(
                     verify=self._ssl or False,
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=4),
@@ -258,6 +262,11 @@ class Client:
             raise RequestError(
                 prefix + words,
                 hint="An address looks like http://127.0.0.1:4646 or unix:///run/nomad.sock.",
+            )
+        if _CONTROL.search(self.target.token):
+            raise RequestError(
+                f'{prefix}net/http: invalid header field value for "X-Nomad-Token"',
+                hint="There is a control character in the token, perhaps the end of a line.",
             )
 
 

@@ -66,28 +66,37 @@ async def explain(error: BaseException, address: Address, options: Options) -> s
             return f"dial tcp: lookup {address.hostname}: {_lookup(cause)}"
         if isinstance(cause, ConnectionResetError | BrokenPipeError):
             return f"read: {os_error(cause)}"
-        if isinstance(cause, OSError) and cause.errno is not None:
-            return f"dial {await _where(address)}: connect: {os_error(cause)}"
-        if isinstance(cause, OSError) and "AF_UNIX" in str(cause):
-            # Python looks at the path's length itself; Go hears it from the system.
-            return f"dial {await _where(address)}: connect: {_lower(os.strerror(errno.EINVAL))}"
-    if isinstance(error, httpx.ConnectTimeout):
-        return (
-            f"dial {await _where(address)}: i/o timeout: not connected within "
-            f"{options.connect_timeout:g} s (connect_timeout)"
-        )
+        if isinstance(cause, OSError) and (words := _refused(cause)):
+            return f"dial {await _where(address)}: connect: {words}"
     if isinstance(error, httpx.TimeoutException | TimeoutError):
-        bound = (
-            f"{options.connect_timeout:g} s (connect_timeout)"
-            if "handshake" in str(error)
-            else f"{options.answer_timeout:g} s (answer_timeout)"
-        )
-        return f"no answer within {bound}"
+        return await _too_late(error, address, options)
+    if isinstance(error, httpx.InvalidURL | ValueError):
+        # No name server knows a host that cannot be one.
+        return f"dial tcp: lookup {address.hostname}: no such host"
     if any(_LOST_WORDS.search(str(cause)) for cause in _causes(error)):
         return "EOF"
     if isinstance(error, websockets.exceptions.InvalidHandshake):
         return f"websocket: bad handshake: {_lower(str(error))}"
     return f"net/http: HTTP/1.x transport connection broken: {_lower(str(error))}"
+
+
+async def _too_late(error: BaseException, address: Address, options: Options) -> str:
+    """Say which bound was passed, and which setting holds it."""
+    if isinstance(error, httpx.ConnectTimeout):
+        return (
+            f"dial {await _where(address)}: i/o timeout: not connected within "
+            f"{options.connect_timeout:g} s (connect_timeout)"
+        )
+    if "handshake" in str(error):
+        return f"no answer within {options.connect_timeout:g} s (connect_timeout)"
+    return f"no answer within {options.answer_timeout:g} s (answer_timeout)"
+
+
+def _refused(error: OSError) -> str:
+    if error.errno is not None:
+        return os_error(error)
+    # Python looks at the length of a socket's path itself; Go hears it from the system.
+    return _lower(os.strerror(errno.EINVAL)) if "AF_UNIX" in str(error) else ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

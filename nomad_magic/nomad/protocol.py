@@ -131,7 +131,7 @@ class ExecProtocol:
         self.state = State.RUNNING
         self.rung = Rung.NONE
         self.escaped = False
-        """The escape character closed the session."""
+        """The escape character was typed: the session closes once what came before is sent."""
         self.exit_code: int | None = None
         self.sent = 0
         """Bytes of stdin handed out so far."""
@@ -151,17 +151,12 @@ class ExecProtocol:
 
     def type(self, data: bytes) -> None:
         """Take bytes for the action's stdin; the escape character works in them."""
-        if self.state is not State.RUNNING or self._eof:
+        if self.state is not State.RUNNING or self._eof or self.escaped:
             return
         if self._escapes is not None:
-            data, closed = self._escapes.feed(data)
-        else:
-            closed = False
+            data, self.escaped = self._escapes.feed(data)
         if data:
             self._stdin.append(data)
-        if closed:
-            self.escaped = True
-            self._disconnect()
 
     def end_stdin(self) -> None:
         """Say that no more stdin comes.
@@ -234,6 +229,10 @@ class ExecProtocol:
             self.sent += len(chunk)
             self._at_line_start = chunk[-1:] in (b"\n", b"\r")
             return InputFrame(stdin=Stream(data=chunk))
+        if self.escaped:
+            # What was typed before the escape character has gone out by now.
+            self._disconnect()
+            return None
         if self._eof and not self._eof_sent:
             self._eof_sent = True
             if not self.tty:

@@ -300,6 +300,7 @@ class Session:
                 except ConnectionEnded:
                     # As in the CLI: what cannot be sent is not an error; the reader hears why.
                     return
+        self._over.set()
 
     async def _expire(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

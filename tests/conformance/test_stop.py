@@ -157,3 +157,10 @@ def test_stopping_by_button_is_no_error() -> None:
     result = session.wait(10, check=True)
     assert result.exit_code == 130
     assert str(result.state).startswith("interrupted (exit 130) after")
+
+
+def test_what_was_typed_before_the_escape_character_is_sent(shell: Shell) -> None:
+    """A body that ends in `~.` reaches the action up to there."""
+    ran = shell.magic(f"{SERVER} -t cat", "ping\n~.\n")
+    assert str(ran.error).startswith("Connection closed")
+    assert ran.error.result.sent == 5  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ import base64
 import json
 import socket
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -279,3 +280,29 @@ def test_the_requests_are_the_clis(script: Script) -> None:
     )
     assert asked[4:] == [action]
     assert {headers["X-Nomad-Token"] for headers in script.headers} == {"t0ken"}
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".invalid", "xn--zzzzzzz.invalid"])
+def test_a_host_that_cannot_be_one(host: str) -> None:
+    """A name that no resolver takes is a host that is not found."""
+    with pytest.raises(errors.Unreachable, match="no such host"):
+        nomad_magic.run(LINE, env={"NOMAD_ADDR": f"http://{host}:4646"})
+
+
+def test_a_token_with_the_end_of_a_line(script: Script) -> None:
+    """A token that cannot be sent is refused, and shown nowhere."""
+    with pytest.raises(errors.RequestError) as caught:
+        nomad_magic.run(
+            LINE, env={"NOMAD_ADDR": script.address, "NOMAD_TOKEN": "c0ffee00-secret\n"}
+        )
+    assert 'invalid header field value for "X-Nomad-Token"' in caught.value.message
+    assert "c0ffee00" not in "".join(traceback.format_exception(caught.value))
+    assert script.requests == []
+
+
+def test_a_token_in_any_script_is_sent(script: Script) -> None:
+    """A token need not be ASCII, as for the CLI; here it leads nowhere, but it is sent."""
+    script.answers["/v1/jobs"] = answer("[]")
+    with pytest.raises(errors.LocateError):
+        nomad_magic.run(LINE, env={"NOMAD_ADDR": script.address, "NOMAD_TOKEN": "schlüssel"})
+    assert len(script.requests) == 1

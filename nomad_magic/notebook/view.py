@@ -1,0 +1,106 @@
+"""What every view does: start a session, wait for it on the cell's own thread, hear the user."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nomad_magic.nomad.session import Session
+    from nomad_magic.notebook.surroundings import Surroundings
+
+
+class View(ABC):
+    """Shows one session in a cell, on the cell's own thread.
+
+    Args:
+        session: Not yet started.
+        surroundings: Where the cell runs.
+
+    Attributes:
+        interrupts: How often Ctrl-C or ■ was pressed while it ran.
+    """
+
+    turn_seconds: float = 0.1
+    """How long the thread waits at most before it looks again by itself."""
+
+    def __init__(self, session: Session, surroundings: Surroundings) -> None:
+        self.interrupts = 0
+        self.session = session
+        self.surroundings = surroundings
+        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Start the session and show it until it is over."""
+        self.session.listen(self.wake)
+        with self._interruptible(), self.around():
+            self.session.start()
+            while not self.session.done:
+                self._wait()
+                self.show()
+            self.end()
+
+    def wake(self) -> None:
+        """Say, from any thread, that there is something new."""
+        self._news.put(None)
+
+    def around(self) -> AbstractContextManager[object]:
+        """Give what is to be set up while the session runs."""
+        return nullcontext()
+
+    @abstractmethod
+    def show(self) -> None:
+        """Show what is new."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Show the rest, once the session is over."""
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Count interrupts instead of raising them in the middle of something.
+
+        A KeyboardInterrupt could come between reading output and showing it, and that output
+        would be lost.  Python delivers signals to the main thread only; elsewhere there is
+        nothing to do.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def press(_number: int, _frame: Any) -> None:
+            self.interrupts += 1
+            self._stop()
+            self.wake()
+
+        before = signal.signal(signal.SIGINT, press)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _stop(self) -> None:
+        if self.surroundings.attended or self.interrupts > 1:
+            self.session.stop()
+        else:
+            # Nobody is there to press again.
+            self.session.stop_and_wait(self.session.options.grace)
+
+    def _wait(self) -> None:
+        """Wait for news; what came in the meantime is one piece of news."""
+        try:
+            self._news.get(timeout=self.turn_seconds)
+            while True:
+                self._news.get_nowait()
+        except queue.Empty:
+            pass
+
+
+READ_BYTES: Final = 1 << 18
+"""How much a view reads at once, in bytes."""

@@ -1,0 +1,403 @@
+"""What is known of a run, and its record: every fact, nothing secret."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nomad_magic.masking import MASK, Masker
+from nomad_magic.result import (
+    RECORD_BYTES,
+    ActionResult,
+    Outcome,
+    Place,
+    instant,
+    left_out,
+    seconds,
+    size,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nomad_magic.transcript import StreamName
+
+TOKEN = "6d5f8a2e-0c1b-4e7f-9a3d-b2c4d6e8f001"
+ALLOCATION = "fc878e9e-bb55-2969-6e2b-8ed515a62edc"
+MAY_STILL_RUN = "the process may still run in allocation fc878e9e on node vm"
+START = datetime(2026, 11, 23, 17, 16, 12, 345678, timezone(timedelta(hours=1)))
+
+PLACE = Place(
+    address="http://127.0.0.1:4646",
+    region="global",
+    namespace="prod",
+    job="cache",
+    job_version=7,
+    group="redis",
+    task="server",
+    allocation=ALLOCATION,
+    allocation_name="cache.redis[0]",
+    node="a08f411e-262b-aaba-f428-919981f81a1a",
+    node_name="vm",
+)
+
+
+def result(*output: tuple[StreamName, bytes], **named: Any) -> ActionResult:
+    made = ActionResult(
+        **{
+            "action": "health-check",
+            "command_line": "nomad job action -job=cache -group=redis -task=server health-check",
+            "place": PLACE,
+            **named,
+        }
+    )
+    for stream, data in output:
+        made.transcript.write(stream, data)
+    return made
+
+
+# The line of state
+
+
+@pytest.mark.parametrize(
+    ("named", "line"),
+    [
+        ({"outcome": Outcome.RUNNING}, "running"),
+        ({"outcome": Outcome.SUCCEEDED, "exit_code": 0, "duration": 0.123}, "exit 0 in 0.12 s"),
+        ({"outcome": Outcome.FAILED, "exit_code": 3, "duration": 4.13}, "exit 3 in 4.1 s"),
+        (
+            {"outcome": Outcome.INTERRUPTED, "exit_code": 130, "duration": 125.2},
+            "interrupted (exit 130) after 2 min 5 s",
+        ),
+        (
+            {"outcome": Outcome.DISCONNECTED, "duration": 12.0},
+            f"disconnected after 12.0 s: {MAY_STILL_RUN}",
+        ),
+        (
+            {
+                "outcome": Outcome.LOST,
+                "duration": 61.0,
+                "reason": "failed to exec into task: unexpected EOF\nmore",
+            },
+            f"connection lost after 1 min 1 s: unexpected EOF; {MAY_STILL_RUN}",
+        ),
+        (
+            {"outcome": Outcome.REFUSED, "reason": "failed to exec into task: Permission denied"},
+            "refused: Permission denied",
+        ),
+        (
+            {"outcome": Outcome.NOT_STARTED, "reason": 'No job(s) with prefix or ID "x" found'},
+            'not started: No job(s) with prefix or ID "x" found',
+        ),
+    ],
+    ids=lambda value: value["outcome"].name if isinstance(value, dict) else "",
+)
+def test_the_line_of_state_says_what_is_known(named: dict[str, Any], line: str) -> None:
+    """One line for each outcome; without an exit code nothing is said to have stopped."""
+    made = result(**named)
+    assert made.state == line
+    assert made.record().startswith(f"health-check: {line}\n")
+    if named.get("exit_code") is None:
+        assert "exit" not in line.replace("exit 0", "")
+        assert "stopped" not in line
+
+
+def test_every_outcome_has_a_line() -> None:
+    """Also one that nobody thought of a reason for."""
+    assert all(result(outcome=outcome).state for outcome in Outcome)
+
+
+@pytest.mark.parametrize(("code", "ok"), [(0, True), (3, False), (None, False)])
+def test_ok_is_an_exit_code_of_zero(code: int | None, ok: bool) -> None:
+    """No exit code is not ok."""
+    assert result(exit_code=code).ok is ok
+
+
+# The output
+
+
+def test_stdout_and_stderr_are_the_bytes_and_their_text() -> None:
+    """As they came; what is no UTF-8 becomes U+FFFD in the text."""
+    made = result(("stdout", b"h\xc3"), ("stderr", b"oops\n"), ("stdout", b"\xa9\r\n\xff"))
+    assert made.stdout_bytes == b"h\xc3\xa9\r\n\xff"
+    assert made.stdout == "hé\r\n�"
+    assert (made.stderr_bytes, made.stderr) == (b"oops\n", "oops\n")
+
+
+def test_a_ptys_line_ends_are_read_as_newlines() -> None:
+    """The pty makes them, not the action; a lone carriage return stays."""
+    made = result(("stdout", b"one\r\ntwo\rthree\r\n"), tty=True)
+    assert made.stdout == "one\ntwo\rthree\n"
+    assert made.stdout_bytes == b"one\r\ntwo\rthree\r\n"
+
+
+def test_text_is_what_the_terminal_showed() -> None:
+    """No colours, a progress line as it stood last, both streams in their order."""
+    made = result(
+        ("stdout", b"\x1b[31mred\x1b[0m\n"),
+        ("stderr", b"warning\n"),
+        ("stdout", b"1/2\r2/2\nend"),
+    )
+    assert made.lines == ["red", "warning", "2/2", "end"]
+    assert made.text == "red\nwarning\n2/2\nend"
+
+
+def test_a_line_wider_than_the_terminal_is_one_line() -> None:
+    """What was full went on; it did not end there."""
+    assert result(("stdout", b"x" * 200 + b"\r\n"), tty=True, width=80).lines == ["x" * 200]
+
+
+def test_json_reads_the_output() -> None:
+    """With a pty's line ends, and through its width."""
+    value = {"a": ["x" * 100, 1.5, None]}
+    data = json.dumps(value, indent=1).encode()
+    assert result(("stdout", data)).json() == value
+    assert result(("stdout", data.replace(b"\n", b"\r\n")), tty=True).json() == value
+
+
+def test_json_leaves_messages_on_stderr_aside() -> None:
+    """Without a tty the two streams are apart."""
+    made = result(("stderr", b"reading\n"), ("stdout", b"[1]\n"), ("stderr", b"done\n"))
+    assert made.json() == [1]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        result(),
+        result(("stdout", b"no")),
+        result(("stdout", b"no"), ("stderr", b"neither")),
+        result(("stdout", b"oops\r\n[1]\r\n"), tty=True),
+    ],
+)
+def test_what_is_no_json_is_said(made: ActionResult) -> None:
+    """With Python's own error."""
+    with pytest.raises(json.JSONDecodeError):
+        made.json()
+
+
+def test_save_writes_everything_as_it_came(tmp_path: Path) -> None:
+    """Both streams in their order, control codes too; the path is given back."""
+    made = result(("stdout", b"\x1b[1mone\n"), ("stderr", b"two\xff"), ("stdout", b"three"))
+    path = made.save(str(tmp_path / "out.txt"))
+    assert path == tmp_path / "out.txt"
+    assert path.read_bytes() == b"\x1b[1mone\ntwo\xffthree"
+
+
+# The record
+
+
+def test_the_record_has_every_fact() -> None:
+    """Where, what, when, how it ended, how much came, and the line that repeats it."""
+    made = result(
+        ("stdout", b"healthy\n"),
+        ("stderr", b"slow\n"),
+        outcome=Outcome.FAILED,
+        exit_code=3,
+        duration=4.1,
+        command=("/bin/sh", "-c", "check it"),
+        started=START,
+        ended=START + timedelta(seconds=4.1),
+        notices=["Words after the action are ignored"],
+    )
+    digests = [hashlib.sha256(data).hexdigest() for data in (b"healthy\n", b"slow\n")]
+    assert made.record().split("\n") == [
+        "health-check: exit 3 in 4.1 s",
+        "  target      job cache (version 7) / group redis / task server",
+        f"  allocation  {ALLOCATION} cache.redis[0]",
+        "  node        a08f411e-262b-aaba-f428-919981f81a1a vm",
+        "  agent       http://127.0.0.1:4646, region global, namespace prod",
+        "  command     /bin/sh -c 'check it'",
+        "  started     2026-11-23 17:16:12.345+01:00",
+        "  ended       2026-11-23 17:16:16.445+01:00",
+        f"  stdout      8 bytes, SHA-256 {digests[0]}",
+        f"  stderr      5 bytes, SHA-256 {digests[1]}",
+        "  notice      Words after the action are ignored",
+        "  again       nomad job action -job=cache -group=redis -task=server health-check",
+        "",
+        "healthy",
+        "slow",
+    ]
+    assert made._repr_mimebundle_() == {"text/plain": made.record()}
+    assert "healthy" not in made.record(output=False)
+    assert made.record().startswith(made.record(output=False))
+
+
+def test_a_run_that_never_began_has_a_record_too() -> None:
+    """With what is known, and no empty rows."""
+    made = result(outcome=Outcome.NOT_STARTED, reason="nothing answered", place=Place(address="a"))
+    assert made.record().split("\n") == [
+        "health-check: not started: nothing answered",
+        "  agent   a",
+        "  stdout  nothing",
+        "  stderr  nothing",
+        "  again   nomad job action -job=cache -group=redis -task=server health-check",
+    ]
+
+
+def test_what_the_disk_did_not_take_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record never passes a part off as the whole."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    made = result()
+    made.transcript._memory = 4
+    made.transcript.write("stdout", b"1234")
+    made.transcript.write("stdout", b"5678")
+    assert "  lost        4 bytes: the disk took no more" in made.record().split("\n")
+
+
+def test_a_long_output_is_shown_by_its_ends() -> None:
+    """With a notice that says how much is missing and where it is."""
+    line = b"%06d\n"
+    count = 4 * RECORD_BYTES // 7
+    made = result(("stdout", b"".join(line % number for number in range(count))))
+    shown = made._record_output()
+    notice = shown.index(left_out(7 * count - 2 * RECORD_BYTES))
+    assert shown[:3] == ["000000", "000001", "000002"]
+    assert shown[-1] == f"{count - 1:06}"
+    assert sum(map(len, shown[:notice])) + notice <= RECORD_BYTES + 1
+    assert sum(map(len, shown[notice + 1 :])) + len(shown) - notice <= RECORD_BYTES + 2
+    assert "left out here" in made.record()
+    assert len(made.lines) == count
+
+
+def test_an_output_that_just_fits_is_shown_whole() -> None:
+    """No notice where nothing is missing."""
+    data = b"x" * 63 + b"\n"
+    made = result(("stdout", data * (2 * RECORD_BYTES // 64)))
+    assert made._record_output() == ["x" * 63] * (2 * RECORD_BYTES // 64)
+
+
+# Nothing secret
+
+
+def test_no_token_is_in_anything_that_is_shown_or_saved(tmp_path: Path) -> None:
+    """Although the action printed it in pieces, and the address and the reason hold it."""
+    made = result(
+        ("stdout", f"NOMAD_TOKEN={TOKEN[:7]}".encode()),
+        ("stderr", b"between\n"),
+        ("stdout", f"{TOKEN[7:]}\n".encode()),
+        ("stderr", f"\x1b[1m{TOKEN}\x1b[0m\n".encode()),
+        outcome=Outcome.LOST,
+        reason=f"no answer to {TOKEN}",
+        place=Place(job="j", address=f"http://{TOKEN}/", allocation=TOKEN),
+        command=("echo", TOKEN),
+        command_line=f"nomad job action -token={TOKEN} a",
+        notices=[f"ignored: {TOKEN}"],
+        masker=Masker([TOKEN]),
+    )
+    saved = made.save(tmp_path / "out").read_bytes().decode()
+    shown = [made.record(), repr(made), str(made), saved, str(made._repr_mimebundle_())]
+    assert all(MASK in text for text in shown)
+    assert all(TOKEN not in text for text in shown)
+    assert TOKEN in made.stdout, "the bytes themselves are the user's"
+    assert TOKEN.encode() in made.stderr_bytes
+
+
+def test_text_lines_and_json_are_masked() -> None:
+    """What is shown is masked, whether it goes through the terminal or not."""
+    data = json.dumps({"token": TOKEN}).encode()
+    for stderr in (b"", b"message\n"):
+        made = result(("stderr", stderr), ("stdout", data), masker=Masker([TOKEN]))
+        assert made.json() == {"token": MASK}
+        assert TOKEN not in made.text
+        assert TOKEN not in "".join(made.lines)
+
+
+@pytest.mark.parametrize("shift", range(0, len(TOKEN) + 1, 4))
+@pytest.mark.parametrize("between", [b"", b"WAIT\n"])
+def test_a_secret_that_a_cut_runs_through_is_not_shown_in_part(shift: int, between: bytes) -> None:
+    """At the end of the head and at the beginning of the tail, with the other stream between."""
+    begin, end = TOKEN.encode()[:18], TOKEN.encode()[18:]
+    made = result(
+        ("stdout", b"." * (RECORD_BYTES - shift) + begin),
+        ("stderr", between),
+        ("stdout", end + b"," * RECORD_BYTES + begin),
+        ("stderr", between),
+        ("stdout", end + b"=" * (RECORD_BYTES - len(TOKEN) - len(between) + shift)),
+        masker=Masker([TOKEN]),
+    )
+    notice = left_out(made.transcript.size - 2 * RECORD_BYTES)
+    head, _, tail = "".join(made._record_output()).partition(notice)
+    assert head.startswith("...")
+    assert tail.endswith("===")
+    for part in (head, tail):
+        assert set(part.replace(MASK, "")) <= set(".=,WAIT")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.binary(max_size=20))))
+def test_any_output_has_a_record(pieces: list[tuple[StreamName, bytes]]) -> None:
+    """Whatever bytes an action writes, nothing is raised and all of it can be printed."""
+    made = result(*pieces, masker=Masker([TOKEN]))
+    made.record().encode()
+    made.text.encode()
+    assert "\x1b" not in made.text
+
+
+def test_the_repr_is_short_and_one_line() -> None:
+    """For a list of results in a notebook."""
+    made = result(
+        ("stdout", b"x\ny\n" * 10_000),
+        outcome=Outcome.LOST,
+        reason="failed to exec into task: one\ntwo",
+        notices=["a\nb"],
+        command=("sh", "-c", "a\nb"),
+    )
+    assert repr(made) == (
+        "<ActionResult health-check of cache / redis / server: connection lost after 0.00 s: one; "
+        "the process may still run in allocation fc878e9e on node vm; "
+        "40000 bytes of stdout, 0 bytes of stderr>"
+    )
+    assert "an unknown task" in repr(result(place=Place()))
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [
+        (0, "0.00 s"),
+        (0.124, "0.12 s"),
+        (1, "1.0 s"),
+        (59.94, "59.9 s"),
+        (59.96, "1 min 0 s"),
+        (125, "2 min 5 s"),
+        (3599, "59 min 59 s"),
+        (3599.7, "1 h 0 min"),
+        (3720, "1 h 2 min"),
+        (100_000, "27 h 46 min"),
+    ],
+)
+def test_a_duration_is_said_in_two_units_at_most(duration: float, words: str) -> None:
+    """And never as sixty of one."""
+    assert seconds(duration) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (9999, "9999 bytes"),
+        (10_000, "10,000 bytes (10.0 kB)"),
+        (52_428_800, "52,428,800 bytes (52.4 MB)"),
+        (5 * 10**15, "5,000,000,000,000,000 bytes (5000.0 TB)"),
+    ],
+)
+def test_a_size_is_exact(count: int, words: str) -> None:
+    """And readable when it is large."""
+    assert size(count) == words
+
+
+def test_an_instant_has_milliseconds_and_its_zone() -> None:
+    """An incident spans zones."""
+    assert instant(START) == "2026-11-23 17:16:12.345+01:00"
