@@ -1,4 +1,4 @@
-"""What is known of a run, and its record in text.
+"""What is known of a run.
 
 An `ActionResult` is made when the run starts and filled in while it goes on, so that a run
 that fails, is stopped or loses its connection still carries all that came.
@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import enum
 import json
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.masking import Masker
-from nomad_magic.terminal import Terminal
-from nomad_magic.transcript import STREAMS, StreamName, Transcript, text_decoder
+from nomad_magic.record import Record
+from nomad_magic.transcript import STREAMS, Transcript
+from nomad_magic.wording import seconds
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
     from datetime import datetime
 
-RECORD_BYTES: Final = 1 << 16
-"""How much of each end of a long output a record shows, in bytes."""
-
-CUT_BYTES: Final = 1 << 12
-"""How far before a cut a secret is looked for: the other stream may stand in its middle."""
-
 SHORT_ID: Final = 8
-_UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
 class Outcome(enum.StrEnum):
@@ -139,7 +131,7 @@ class ActionResult:
     @property
     def lines(self) -> list[str]:
         """The lines of `text`."""
-        return self._shown(self.transcript.read_all())
+        return Record(self).whole()
 
     def json(self) -> Any:
         """Read the output as JSON: `text`, or without a tty stdout alone.
@@ -167,6 +159,14 @@ class ActionResult:
             for mask in masks.values():
                 file.write(mask.finish())
         return target
+
+    @property
+    def target(self) -> str:
+        """Where it runs, in a line: job, group, task, allocation and node, as far as known."""
+        place = self.place
+        names = [("job", place.job), ("group", place.group), ("task", place.task)]
+        where = " / ".join(f"{kind} {name}" for kind, name in names if name)
+        return f"{where} · {place.short}" if place.allocation else where
 
     @property
     def state(self) -> str:
@@ -207,7 +207,7 @@ class ActionResult:
         return self.masker.text(text)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/plain": self.record()}
+        return Record(self).bundle()
 
     def record(self, *, output: bool = True) -> str:
         """Give the record as text.
@@ -216,128 +216,8 @@ class ActionResult:
             output: With the output as the terminal showed it, its head and tail when it is
                 long; without it where it already stands above.
         """
-        parts = [*self._facts()]
-        if output and (shown := self._record_output()):
-            parts += ["", *shown]
-        return self.masker.text("\n".join(parts))
-
-    def _facts(self) -> Iterable[str]:
-        yield f"{self.action}: {self.state}"
-        rows = [*self._where(), *self._when(), *self._how_much()]
-        rows += [("notice", text) for text in self.notices]
-        rows.append(("again", self.command_line))
-        width = max(len(label) for label, _ in rows)
-        for label, text in rows:
-            yield f"  {label.ljust(width)}  {text}"
-
-    def _where(self) -> Iterable[tuple[str, str]]:
-        place = self.place
-        version = "" if place.job_version is None else f" (version {place.job_version})"
-        names = [
-            f"job {place.job}{version}" if place.job else "",
-            f"group {place.group}" if place.group else "",
-            f"task {place.task}" if place.task else "",
-        ]
-        if place.job:
-            yield "target", " / ".join(filter(None, names))
-        if place.allocation:
-            yield "allocation", f"{place.allocation} {place.allocation_name}".rstrip()
-        if place.node:
-            yield "node", f"{place.node} {place.node_name}".rstrip()
-        agent = [
-            place.address,
-            f"region {place.region}" if place.region else "",
-            f"namespace {place.namespace}" if place.namespace else "",
-        ]
-        yield "agent", ", ".join(filter(None, agent))
-        if self.command is not None:
-            yield "command", shlex.join(self.command)
-
-    def _when(self) -> Iterable[tuple[str, str]]:
-        if self.started is not None:
-            yield "started", instant(self.started)
-        if self.ended is not None:
-            yield "ended", instant(self.ended)
-
-    def _how_much(self) -> Iterable[tuple[str, str]]:
-        for name in STREAMS:
-            count = self.transcript.count(name)
-            digest = f"{size(count)}, SHA-256 {self.transcript.sha256(name)}"
-            yield name, digest if count else "nothing"
-        if self.transcript.lost:
-            yield "lost", f"{size(self.transcript.lost)}: the disk took no more"
-
-    def _record_output(self) -> list[str]:
-        total = self.transcript.size
-        if total <= 2 * RECORD_BYTES:
-            return self._shown(self.transcript.read_all())
-        # A secret that a cut runs through must not be shown in part either.
-        start, reach = total - RECORD_BYTES, min(CUT_BYTES + self.masker.reach, RECORD_BYTES)
-        before = self.transcript.read(start - reach, reach)
-        head = self._shown(self._masked(self.transcript.read(0, RECORD_BYTES), to_end=False))
-        tail = self._shown(self._masked(self.transcript.read(start), before=before))
-        return [*head, left_out(total - 2 * RECORD_BYTES), *tail]
-
-    def _masked(
-        self,
-        pieces: Iterable[tuple[StreamName, bytes]],
-        *,
-        before: Iterable[tuple[StreamName, bytes]] = (),
-        to_end: bool = True,
-    ) -> Iterable[tuple[StreamName, bytes]]:
-        """Mask a part of the output.
-
-        Args:
-            pieces: The part.
-            before: What came before it, and is not given.
-            to_end: Nothing comes after it; else what may be half a secret is left out.
-        """
-        masks = {stream: self.masker.stream() for stream in STREAMS}
-        for stream, data in before:
-            masks[stream].feed(data)
-        for stream, data in pieces:
-            yield stream, masks[stream].feed(data)
-        if to_end:
-            for stream in STREAMS:
-                yield stream, masks[stream].finish()
-
-    def _shown(self, pieces: Iterable[tuple[StreamName, bytes]]) -> list[str]:
-        terminal = Terminal(self.width, newline=not self.tty)
-        decoders = {stream: text_decoder() for stream in STREAMS}
-        for stream, data in pieces:
-            terminal.feed(decoders[stream].decode(data))
-        return [self.masker.text("".join(span.text for span in line)) for line in terminal.lines()]
+        return Record(self).text(output=output)
 
     def _decode(self, data: bytes) -> str:
         text = data.decode("utf-8", "replace")
         return text.replace("\r\n", "\n") if self.tty else text
-
-
-def left_out(count: int) -> str:
-    """The notice that stands for the middle of a long output."""
-    return f"[… {size(count)} left out here; the result's .stdout and .save(path) have all of it …]"
-
-
-def seconds(duration: float) -> str:
-    """Say a duration: `0.12 s`, `4.1 s`, `2 min 5 s`, `1 h 2 min`."""
-    if duration < 1:
-        return f"{duration:.2f} s"
-    if duration < 59.95:
-        return f"{duration:.1f} s"
-    minutes, rest = divmod(round(duration), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def size(count: int) -> str:
-    """Say a number of bytes, exactly when it is small."""
-    if count < 10_000:
-        return f"{count} byte{'' if count == 1 else 's'}"
-    power = min(len(str(count)) // 3 - (len(str(count)) % 3 == 0), len(_UNITS))
-    return f"{count:,} bytes ({count / 1000**power:.1f} {_UNITS[power - 1]})"
-
-
-def instant(time: datetime) -> str:
-    """Say a time to the millisecond, with its zone."""
-    return time.isoformat(sep=" ", timespec="milliseconds")

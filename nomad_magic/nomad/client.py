@@ -221,7 +221,9 @@ class Client:
             address, options = self.target.address, self.options
             self._http = httpx.AsyncClient(
                 # As bytes: httpx would take text for ASCII.
-                headers={name: to_bytes(value) for name, value in self._headers().items()},
+                headers={
+                    to_bytes(name): to_bytes(value) for name, value in self._headers().items()
+                },
                 transport=httpx.AsyncHTTPTransport(
                     verify=self._ssl or False,
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=4),

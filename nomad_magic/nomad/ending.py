@@ -17,7 +17,8 @@ from nomad_magic.errors import (
 )
 from nomad_magic.nomad import locate
 from nomad_magic.nomad.protocol import ExecProtocol, Exited, Lost, Output, Refused, Rung, State
-from nomad_magic.result import ActionResult, Outcome, seconds
+from nomad_magic.result import ActionResult, Outcome
+from nomad_magic.wording import seconds
 
 if TYPE_CHECKING:
     from nomad_magic.nomad.journey import Journey

@@ -116,6 +116,13 @@ class Session:
         """The run is over, and `result` and `error` are final."""
         return self._done.is_set()
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the session was opened; 0 before."""
+        if self.done or not self._began:
+            return self.result.duration
+        return time.monotonic() - self._began
+
     def wait(self, timeout: float | None = None, *, check: bool = False) -> ActionResult:
         """Wait for the end and give the result.
 

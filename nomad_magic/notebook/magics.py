@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nomad_magic.nomad.session import Session
+    from nomad_magic.notebook.surroundings import Surroundings
+    from nomad_magic.notebook.view import View
+    from nomad_magic.notebook.widget_view import WidgetView
     from nomad_magic.result import ActionResult
 
 DEFAULTS = Options()
@@ -49,9 +52,10 @@ class NomadMagics(Magics):
         help="Raise when an action leaves with a non-zero exit code, so that the cell fails.",
     ).tag(config=True)
     view = Enum(
-        ["auto", "text"],
+        ["auto", "widget", "text"],
         "auto",
-        help="How a running action is shown: `text` streams it to the cell's stdout and stderr.",
+        help="How a running action is shown: in a `widget` with a Stop button, or as `text` on the "
+        "cell's stdout and stderr; `auto` takes the widget where a person sits at a notebook.",
     ).tag(config=True)
     connect_timeout = Float(
         DEFAULTS.connect_timeout, min=0, help="Seconds to connect to an agent, TLS included."
@@ -163,12 +167,18 @@ class NomadMagics(Magics):
         except HelpRequested:
             print(help_text())  # noqa: T201 - the CLI's -help writes to stdout
             return None
+        widget = self._wants_widget(around)
         if background:
-            return session.start()
-        view = TextView(session, around)
+            if widget is None:
+                return session.start()
+            widget(session, around, self._shell, background=True).run_in_background()
+            return session
+        view: View = (
+            widget(session, around, self._shell) if widget else TextView(session, around)
+        )
         view.run()
         result = session.result
-        if around.kernel and result.started is not None:
+        if widget is None and around.kernel and result.started is not None:
             self._shell.display_pub.publish({"text/plain": result.record(output=False)})
         if view.interrupts:
             code = result.exit_code
@@ -179,6 +189,16 @@ class NomadMagics(Magics):
             self._fail(session.error)
         self.quiet.already_shown(result)
         return result
+
+    def _wants_widget(self, around: Surroundings) -> type[WidgetView] | None:
+        """Give the live view where it is wanted and can be had; None for the text view."""
+        if not around.kernel or self.view == "text":
+            return None
+        if self.view == "auto" and not around.attended:
+            return None
+        from nomad_magic.notebook import widget_view  # noqa: PLC0415 - ipywidgets loads slowly
+
+        return widget_view.WidgetView if widget_view.built() else None
 
     def _fail(self, error: NomadMagicError) -> None:
         result = error.result

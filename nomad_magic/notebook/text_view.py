@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from nomad_magic.notebook.following import Follower
 from nomad_magic.notebook.keyboard import Keyboard
 from nomad_magic.notebook.view import READ_BYTES, View
-from nomad_magic.result import left_out
 from nomad_magic.transcript import STREAMS, text_decoder
+from nomad_magic.wording import left_out
 
 if TYPE_CHECKING:
     from nomad_magic.nomad.session import Session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue
 import signal
 import threading
@@ -38,6 +39,19 @@ class View(ABC):
 
     def run(self) -> None:
         """Start the session and show it until it is over."""
+        self.open()
+        self._follow()
+
+    def run_in_background(self) -> None:
+        """Start the session, and show it in a thread of its own until it is over."""
+        self.open()
+        # With the cell's context: what is shown belongs to the cell, not to a later one.
+        context = contextvars.copy_context()
+        threading.Thread(
+            target=context.run, args=[self._follow], name="nomad_magic view", daemon=True
+        ).start()
+
+    def _follow(self) -> None:
         self.session.listen(self.wake)
         with self._interruptible(), self.around():
             self.session.start()
@@ -49,6 +63,9 @@ class View(ABC):
     def wake(self) -> None:
         """Say, from any thread, that there is something new."""
         self._news.put(None)
+
+    def open(self) -> None:  # noqa: B027 - to show nothing at first is a good answer
+        """Show what stands there from the beginning, on the cell's own thread."""
 
     def around(self) -> AbstractContextManager[object]:
         """Give what is to be set up while the session runs."""

@@ -30,7 +30,7 @@ from nomad_magic.terminal.folding import joined, single
 from nomad_magic.terminal.screen import Frozen
 from nomad_magic.terminal.style import DEFAULT, Colour, Line, Span, Style, Styles, parameters
 
-__all__ = ["Colour", "Line", "Span", "Style", "Terminal", "plain"]
+__all__ = ["DEFAULT", "Colour", "Line", "Span", "Style", "Terminal", "plain"]
 
 _SLICE = 1 << 16  # characters worked on at a time, so that a huge feed needs no second copy
 _FAR = 1 << 16  # larger than any screen: a larger parameter means no more than this one

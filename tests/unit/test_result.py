@@ -13,16 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nomad_magic.masking import MASK, Masker
-from nomad_magic.result import (
-    RECORD_BYTES,
-    ActionResult,
-    Outcome,
-    Place,
-    instant,
-    left_out,
-    seconds,
-    size,
-)
+from nomad_magic.record import END_BYTES, Record
+from nomad_magic.result import ActionResult, Outcome, Place
+from nomad_magic.wording import instant, left_out, seconds, size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +40,10 @@ PLACE = Place(
     node="a08f411e-262b-aaba-f428-919981f81a1a",
     node_name="vm",
 )
+
+
+def record_output(made: ActionResult) -> list[str]:
+    return ["".join(span.text for span in line) for line in Record(made).lines(END_BYTES)]
 
 
 def result(*output: tuple[StreamName, bytes], **named: Any) -> ActionResult:
@@ -225,7 +222,7 @@ def test_the_record_has_every_fact() -> None:
         "healthy",
         "slow",
     ]
-    assert made._repr_mimebundle_() == {"text/plain": made.record()}
+    assert made._repr_mimebundle_()["text/plain"] == made.record()
     assert "healthy" not in made.record(output=False)
     assert made.record().startswith(made.record(output=False))
 
@@ -257,14 +254,14 @@ def test_what_the_disk_did_not_take_is_said(
 def test_a_long_output_is_shown_by_its_ends() -> None:
     """With a notice that says how much is missing and where it is."""
     line = b"%06d\n"
-    count = 4 * RECORD_BYTES // 7
+    count = 4 * END_BYTES // 7
     made = result(("stdout", b"".join(line % number for number in range(count))))
-    shown = made._record_output()
-    notice = shown.index(left_out(7 * count - 2 * RECORD_BYTES))
+    shown = record_output(made)
+    notice = shown.index(left_out(7 * count - 2 * END_BYTES))
     assert shown[:3] == ["000000", "000001", "000002"]
     assert shown[-1] == f"{count - 1:06}"
-    assert sum(map(len, shown[:notice])) + notice <= RECORD_BYTES + 1
-    assert sum(map(len, shown[notice + 1 :])) + len(shown) - notice <= RECORD_BYTES + 2
+    assert sum(map(len, shown[:notice])) + notice <= END_BYTES + 1
+    assert sum(map(len, shown[notice + 1 :])) + len(shown) - notice <= END_BYTES + 2
     assert "left out here" in made.record()
     assert len(made.lines) == count
 
@@ -272,8 +269,8 @@ def test_a_long_output_is_shown_by_its_ends() -> None:
 def test_an_output_that_just_fits_is_shown_whole() -> None:
     """No notice where nothing is missing."""
     data = b"x" * 63 + b"\n"
-    made = result(("stdout", data * (2 * RECORD_BYTES // 64)))
-    assert made._record_output() == ["x" * 63] * (2 * RECORD_BYTES // 64)
+    made = result(("stdout", data * (2 * END_BYTES // 64)))
+    assert record_output(made) == ["x" * 63] * (2 * END_BYTES // 64)
 
 
 # Nothing secret
@@ -318,15 +315,15 @@ def test_a_secret_that_a_cut_runs_through_is_not_shown_in_part(shift: int, betwe
     """At the end of the head and at the beginning of the tail, with the other stream between."""
     begin, end = TOKEN.encode()[:18], TOKEN.encode()[18:]
     made = result(
-        ("stdout", b"." * (RECORD_BYTES - shift) + begin),
+        ("stdout", b"." * (END_BYTES - shift) + begin),
         ("stderr", between),
-        ("stdout", end + b"," * RECORD_BYTES + begin),
+        ("stdout", end + b"," * END_BYTES + begin),
         ("stderr", between),
-        ("stdout", end + b"=" * (RECORD_BYTES - len(TOKEN) - len(between) + shift)),
+        ("stdout", end + b"=" * (END_BYTES - len(TOKEN) - len(between) + shift)),
         masker=Masker([TOKEN]),
     )
-    notice = left_out(made.transcript.size - 2 * RECORD_BYTES)
-    head, _, tail = "".join(made._record_output()).partition(notice)
+    notice = left_out(made.transcript.size - 2 * END_BYTES)
+    head, _, tail = "".join(record_output(made)).partition(notice)
     assert head.startswith("...")
     assert tail.endswith("===")
     for part in (head, tail):

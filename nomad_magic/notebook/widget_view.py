@@ -1,0 +1,330 @@
+"""The live view: a widget that shows the action's terminal, and whose Stop stops it.
+
+The widget's code (`frontend/`) is sent once per kernel, by a model of its own; an action's
+model holds what is shown around the terminal.  The terminal's bytes travel in binary messages
+with a sequence number, as many as each page has acknowledged (see `frontend/src/feed.js`, the
+other end).  Jupyter's servers drop everything past 1,000 messages a second and 1 MB of text a
+second: this stays far below the first, and binary buffers do not count as the second.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+import anywidget
+from ipywidgets import Widget
+from traitlets import Bool, Float, Int, Unicode
+
+from nomad_magic.notebook.following import Follower
+from nomad_magic.notebook.pump import CommPump
+from nomad_magic.notebook.view import View
+from nomad_magic.record import Record, announcement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from nomad_magic.nomad.session import Session
+    from nomad_magic.notebook.surroundings import Surroundings
+
+STATIC: Final = Path(__file__).parent / "static"
+
+FRAME_BYTES: Final = 1 << 16
+"""The most bytes of output in one message."""
+
+WINDOW_FRAMES: Final = 8
+"""How many messages a page may be behind before it gets no more."""
+
+FRAME_SECONDS: Final = 1 / 30
+"""How often output is sent, at the most."""
+
+LAG_BYTES: Final = 1 << 20
+"""How far behind the output a page may be before its middle is left out."""
+
+TAIL_BYTES: Final = 1 << 19
+"""How much of the output a page gets that comes late, or after a gap."""
+
+SILENT_SECONDS: Final = 5.0
+"""A page that acknowledges nothing for so long is gone, or asleep, and holds nobody up."""
+
+STOP_HINTS: Final = {
+    "Stop": "Sends Ctrl-C to the action.",
+    "Force stop": "Sends Ctrl-\\ to the action, which ends what ignores Ctrl-C.",
+    "Disconnect": "Closes the connection; the process may go on.",
+    "": "",
+}
+
+
+def built() -> bool:
+    """Whether the front end's code is here; a source tree that was never installed has none."""
+    return all((STATIC / name).is_file() for name in ("loader.js", "view.js"))
+
+
+class Assets(Widget):  # type: ignore[misc]  # ipywidgets has no types
+    """The code of the view, held by the page's widget manager: one for each kernel."""
+
+    code = Unicode().tag(sync=True)
+    version = Unicode().tag(sync=True)
+
+
+class ActionWidget(anywidget.AnyWidget):
+    """What is shown around one action's terminal."""
+
+    _esm = STATIC / "loader.js" if built() else ""
+
+    assets = Unicode().tag(sync=True)
+    action = Unicode().tag(sync=True)
+    target = Unicode().tag(sync=True)
+    phase = Unicode("starting").tag(sync=True)
+    status = Unicode().tag(sync=True)
+    outcome = Unicode().tag(sync=True)
+    elapsed_ms = Float(0.0).tag(sync=True)
+    stop_label = Unicode().tag(sync=True)
+    stop_hint = Unicode().tag(sync=True)
+    tty = Bool().tag(sync=True)
+    rows = Int(24).tag(sync=True)
+    pumped = Bool().tag(sync=True)
+    notice = Unicode().tag(sync=True)
+    background = Bool().tag(sync=True)
+
+
+_assets: list[Assets] = []
+
+
+def assets() -> Assets:
+    """Give this kernel's assets; the first call sends them to the page."""
+    # A kernel that closes all its widgets (`Widget.close_all`) needs them sent again.
+    if not _assets or _assets[0].comm is None:
+        code = (STATIC / "view.js").read_text()
+        version = hashlib.sha256(code.encode()).hexdigest()[:16]
+        _assets[:] = [Assets(code=code, version=version)]
+    return _assets[0]
+
+
+class WidgetView(View):
+    """Shows a session in a widget, and the record in its place once it is over."""
+
+    turn_seconds = 0.02
+
+    def __init__(
+        self,
+        session: Session,
+        surroundings: Surroundings,
+        shell: InteractiveShell,
+        *,
+        background: bool = False,
+    ) -> None:
+        super().__init__(session, surroundings)
+        self._shell = shell
+        self._display = f"nomad-magic-{uuid4().hex}"
+        self._head = f"{self._display}-head"
+        self._pump = CommPump(shell)
+        result = session.result
+        self._widget = ActionWidget(
+            assets=assets().model_id,
+            action=result.action,
+            tty=result.tty,
+            rows=surroundings.size[0],
+            stop_label="Stop",
+            stop_hint=STOP_HINTS["Stop"],
+            notice="\n".join(result.notices),
+            background=background,
+        )
+        self._feed = Feed(session, self._widget, self.wake)
+
+    def around(self) -> AbstractContextManager[object]:
+        """Listen to the widget while the session runs."""
+        return self._pumped()
+
+    def open(self) -> None:
+        """Show the widget, and above it what stays if the kernel or the page dies."""
+        self._publish(self._head, announcement(self.session.result), update=False)
+        self._publish(self._display, self._widget.get_view_spec(), update=False)
+
+    @contextmanager
+    def _pumped(self) -> Iterator[None]:
+        with CommPump(self._shell) as self._pump:
+            # In the background the kernel is free to hear a click by itself.
+            self._widget.pumped = self._pump.installed or self._widget.background
+            yield
+
+    def show(self) -> None:
+        """Hear the page, tell it what is new, and send output."""
+        self._pump.poll()
+        self._tell()
+        self._feed.send()
+
+    def end(self) -> None:
+        """Send the end, and put the record in the widget's place."""
+        session = self.session
+        result = session.result
+        self._feed.finish()
+        with self._widget.hold_sync():
+            self._widget.status = result.masker.text(result.state)
+            self._widget.outcome = str(result.outcome)
+            self._widget.stop_label = self._widget.stop_hint = ""
+            self._widget.phase = "ended"
+        self._publish(self._head, announcement(result), update=True)
+        self._publish(self._display, Record(result).bundle(), update=True)
+        self._widget.close()
+
+    def _tell(self) -> None:
+        widget, session = self._widget, self.session
+        label = session.next_stop
+        with widget.hold_sync():
+            widget.target = session.result.target
+            widget.stop_label = label
+            widget.stop_hint = STOP_HINTS[label]
+            widget.notice = "\n".join(session.result.notices)
+            if widget.phase == "starting" and session.result.started is not None:
+                widget.elapsed_ms = session.elapsed * 1000
+                widget.phase = "running"
+                self._publish(self._head, announcement(session.result), update=True)
+
+    def _publish(self, display: str, data: dict[str, Any], *, update: bool) -> None:
+        self._shell.display_pub.publish(data, transient={"display_id": display}, update=update)
+
+
+class Feed:
+    """Sends a session's output to the pages that show it, each at its own pace.
+
+    Args:
+        session: Whose output.
+        widget: Whose comm carries it.
+        wake: Called, from any thread, when a page has said something.
+    """
+
+    def __init__(self, session: Session, widget: ActionWidget, wake: Any) -> None:
+        self._session = session
+        self._widget = widget
+        self._wake = wake
+        self._follower = Follower(session.result)
+        self._seq = 0
+        self._skipped = 0
+        self._tail = bytearray()
+        self._tail_start = 0
+        self._pages: dict[str, _Page] = {}
+        self._asked: list[str] = []
+        self._due = 0.0
+        widget.on_msg(self._hear)
+
+    def _hear(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+        """Take a message of a page; it may come in any thread, and prints nothing."""
+        page = self._pages.setdefault(str(content.get("client")), _Page())
+        page.heard = time.monotonic()
+        match content.get("type"):
+            case "ready" | "resend":
+                self._asked.append(str(content["client"]))
+            case "ack":
+                page.acknowledged = max(page.acknowledged, int(content["seq"]))
+            case "stop":
+                self._session.stop()
+            case "size":
+                self._session.resize(int(content["rows"]), int(content["cols"]))
+            case "input":
+                self._session.type(str(content["data"]).encode())
+        self._wake()
+
+    def send(self) -> None:
+        """Send what is new, as far as the pages have room for it."""
+        now = time.monotonic()
+        self._answer()
+        if now < self._due or not self._room(now):
+            return
+        if self._follower.behind > LAG_BYTES:
+            self._jump()
+        if self._forward():
+            self._due = now + FRAME_SECONDS
+
+    def finish(self) -> None:
+        """Send the end of the output, and say that it is the end."""
+        self._answer()
+        if self._follower.behind > LAG_BYTES:
+            self._jump()
+        while self._forward():
+            pass
+        rest = b"".join(data for _, data in self._follower.finish())
+        if rest:
+            self._frame(rest)
+        self._widget.send({"type": "ended", "seq": self._seq})
+
+    def _room(self, now: float) -> bool:
+        """Whether every page that still listens has room; False when there is none."""
+        listening = [
+            page for page in self._pages.values() if page.fed and now - page.heard < SILENT_SECONDS
+        ]
+        return bool(listening) and all(
+            self._seq - page.acknowledged < WINDOW_FRAMES for page in listening
+        )
+
+    def _forward(self) -> bool:
+        pieces = self._follower.take(FRAME_BYTES)
+        if not pieces:
+            return False
+        data = b"".join(data for _, data in pieces)
+        if data:
+            self._frame(data)
+        return True
+
+    def _frame(self, data: bytes) -> None:
+        self._seq += 1
+        skipped, self._skipped = self._skipped, 0
+        self._widget.send({"type": "output", "seq": self._seq, "skipped": skipped}, [data])
+        self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        self._tail += data
+        if len(self._tail) > 2 * TAIL_BYTES:
+            cut = len(self._tail) - TAIL_BYTES
+            self._tail_start += cut
+            del self._tail[:cut]
+
+    def _jump(self) -> None:
+        """Leave out the middle of a flood: nobody could read it anyway."""
+        follower = self._follower
+        skipped = follower.jump(follower.position + follower.behind - FRAME_BYTES)
+        self._skipped += skipped
+        self._tail_start += len(self._tail) + skipped
+        self._tail.clear()
+
+    def _answer(self) -> None:
+        """Give a page that is new, or lost a message, all that it should show."""
+        asked, self._asked = self._asked, []
+        for client in dict.fromkeys(asked):
+            if not any(page.fed for page in self._pages.values()):
+                self._catch_up()
+            page = self._pages[client]
+            page.fed, page.acknowledged = True, self._seq
+            start = max(0, len(self._tail) - TAIL_BYTES)
+            self._widget.send(
+                {
+                    "type": "snapshot",
+                    "client": client,
+                    "seq": self._seq,
+                    "skipped": self._tail_start + start,
+                },
+                [bytes(self._tail[start:])],
+            )
+
+    def _catch_up(self) -> None:
+        """Take in what came while there was no page to show it."""
+        if self._follower.behind > TAIL_BYTES:
+            self._jump()
+            self._skipped = 0
+        while pieces := self._follower.take(FRAME_BYTES):
+            self._keep(b"".join(data for _, data in pieces))
+
+
+class _Page:
+    """One page that shows the widget."""
+
+    def __init__(self) -> None:
+        self.fed = False
+        self.acknowledged = 0
+        self.heard = 0.0
