@@ -54,6 +54,7 @@ _OUTPUT: Final = (
     "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
     "line-height:1.3"
 )
+_CELL: Final = "text-align:left;white-space:pre-wrap;overflow-wrap:anywhere"
 _BAR: Final = "padding:4px 10px"
 _MUTED: Final = "opacity:.75"
 
@@ -79,7 +80,8 @@ class Record:
         rows = list(self.facts())
         width = max(len(label) for label, _ in rows)
         parts = [f"{self._result.action}: {self._result.state}"]
-        parts += [f"  {label.ljust(width)}  {text}" for label, text in rows]
+        below = "\n" + " " * (width + 4)
+        parts += [f"  {label.ljust(width)}  {text.replace(chr(10), below)}" for label, text in rows]
         if output and (shown := self.lines(END_BYTES)):
             parts += ["", *("".join(span.text for span in line) for line in shown)]
         return self._masker.text("\n".join(parts))
@@ -215,7 +217,7 @@ class Record:
         rows = "".join(
             f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding:0 12px 0 0;'
             f'font-weight:normal;{_MUTED}">{label}</th>'
-            f'<td style="text-align:left;overflow-wrap:anywhere">{self._escaped(text)}</td></tr>'
+            f'<td style="{_CELL}">{self._escaped(text)}</td></tr>'
             for label, text in self.facts()
         )
         return (

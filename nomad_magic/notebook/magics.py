@@ -173,9 +173,7 @@ class NomadMagics(Magics):
                 return session.start()
             widget(session, around, self._shell, background=True).run_in_background()
             return session
-        view: View = (
-            widget(session, around, self._shell) if widget else TextView(session, around)
-        )
+        view: View = widget(session, around, self._shell) if widget else TextView(session, around)
         view.run()
         result = session.result
         if widget is None and around.kernel and result.started is not None:

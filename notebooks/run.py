@@ -1,0 +1,309 @@
+"""Run a notebook in a terminal: each cell and its output, printed as it comes.
+
+`make demo` runs this.  A cell that fails ends the run and is the exit code, unless it carries
+the tag `raises-exception`, which says that its failure is the point.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nbformat import NotebookNode
+
+CELL_TIMEOUT: Final = 300
+"""Seconds that one cell may take."""
+
+LAB_PORT: Final = 8888
+LAB_SECONDS: Final = 60.0
+
+PIECE: Final = re.compile(r"[^\n]*\n|[^\n]+")
+DRAWN_OVER: Final = re.compile(r"[^\n]*\r(?!\n)")
+SGR: Final = re.compile(r"\x1b\[[0-9;:]*m")
+CONTROL: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)")
+
+
+class Page:
+    """Writes a notebook's cells and outputs to a terminal or a file.
+
+    Outputs stand behind a bar, so that it is plain what the notebook said.  A terminal shows
+    colours and redraws a progress bar in place; a file gets its last state.
+
+    Args:
+        stream: Where to write.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._colours = self._terminal and not os.environ.get("NO_COLOR")
+        self._width = min(shutil.get_terminal_size().columns, 100)
+        self._bar = ""
+        self._line = ""
+        """What stands behind the bar on the last line."""
+
+    def title(self, text: str) -> None:
+        """Write a line that is none of the notebook's."""
+        self._end_line()
+        self._write(f"{self._paint(text, '1')}\n")
+
+    def prose(self, source: str) -> None:
+        """Write a cell of Markdown."""
+        self._end_line()
+        for paragraph in source.split("\n\n"):
+            heading = paragraph.startswith("#")
+            text = paragraph.lstrip("# ") if heading else paragraph
+            filled = textwrap.fill(text, self._width, break_on_hyphens=False)
+            self._write(f"\n{self._paint(filled, '1') if heading else filled}\n")
+
+    def code(self, number: int, source: str) -> None:
+        """Write a cell of code, before it runs."""
+        self._end_line()
+        head = f"[{number}]".rjust(4)
+        lines = source.split("\n")
+        self._write("\n")
+        for index, line in enumerate(lines):
+            label = self._paint(head, "36") if index == 0 else " " * len(head)
+            self._write(f"{label} {self._paint(line, '1')}\n" if line else "\n")
+
+    def output(self, output: NotebookNode) -> None:
+        """Write one output of the running cell, or one more piece of it."""
+        match output.output_type:
+            case "stream":
+                self._behind(output.text, bar="31" if output.name == "stderr" else "2")
+            case "error":
+                self._end_line()
+                self._behind("\n".join(output.traceback).rstrip("\n") + "\n", bar="31")
+            case _:
+                self._end_line()
+                text = output.data.get("text/plain", f"<{', '.join(output.data)}>")
+                self._behind(text.rstrip("\n") + "\n", bar="2")
+
+    def end(self) -> None:
+        """End the last line."""
+        self._end_line()
+
+    def _behind(self, text: str, *, bar: str) -> None:
+        """Write text behind the bar, from wherever the last piece of it ended."""
+        if bar != self._bar:
+            self._end_line()
+            self._bar = bar
+        for piece in PIECE.findall(text):
+            body = piece.rstrip("\n")
+            if self._terminal:
+                if not self._line:
+                    self._write(self._edge())
+                # A carriage return goes back to the bar, not before it.
+                shown = CONTROL.sub(self._only_colours, body)
+                self._write(shown.replace("\r", f"\r{self._edge()}"))
+            self._line += body
+            if piece.endswith("\n"):
+                self._end_line(always=True)
+
+    def _edge(self) -> str:
+        return f"     {self._paint('│', self._bar)} " if self._terminal else "     | "
+
+    def _only_colours(self, match: re.Match[str]) -> str:
+        sequence = match.group()
+        return sequence if self._colours and SGR.fullmatch(sequence) else ""
+
+    def _end_line(self, *, always: bool = False) -> None:
+        if self._line or always:
+            last = self._line.rstrip("\r").rpartition("\r")[2]
+            self._write("\n" if self._terminal else f"{self._edge()}{CONTROL.sub('', last)}\n")
+        self._line = ""
+
+    def _paint(self, text: str, style: str) -> str:
+        if not self._colours:
+            return text
+        return "\n".join(f"\x1b[{style}m{line}\x1b[0m" if line else "" for line in text.split("\n"))
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+class Runner(NotebookClient):
+    """nbclient's runner, telling a page what it does.
+
+    Args:
+        notebook: Is run in place.
+        page: Is told.
+    """
+
+    def __init__(self, notebook: NotebookNode, page: Page, **options: Any) -> None:
+        super().__init__(notebook, timeout=CELL_TIMEOUT, **options)
+        self._page = page
+        self._number = 0
+        self.on_cell_start = self._cell_starts
+
+    def _cell_starts(self, cell: NotebookNode, cell_index: int) -> None:  # noqa: ARG002 - nbclient's names
+        if cell.cell_type == "markdown":
+            self._page.prose(cell.source)
+        elif cell.cell_type == "code" and cell.source.strip():
+            self._number += 1
+            self._page.code(self._number, cell.source)
+
+    def output(
+        self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int
+    ) -> NotebookNode | None:
+        """Show an output when it comes; nbclient keeps it."""
+        output = super().output(outs, msg, display_id, cell_index)
+        if output is not None:
+            self._page.output(output)
+        return output
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command line; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="run.py", description="Run a notebook in a terminal.")
+    parser.add_argument("notebook", type=Path)
+    parser.add_argument("--save", action="store_true", help="write the outputs into the notebook")
+    parser.add_argument(
+        "--serve", action="store_true", help="on a terminal, open it in JupyterLab afterwards"
+    )
+    options = parser.parse_args(argv)
+    # What is shown is for the embedded agent; a cluster that this shell knows is left alone.
+    for name in [name for name in os.environ if name.startswith("NOMAD_")]:
+        del os.environ[name]
+    page = Page(sys.stdout)
+    code = run(options.notebook, page, save=options.save)
+    if code == 0 and options.serve and sys.stdin.isatty() and sys.stdout.isatty():
+        code = serve(options.notebook, page)
+    return code
+
+
+def run(path: Path, page: Page, *, save: bool) -> int:
+    """Run a notebook and print it; gives 0, or 1 when a cell failed."""
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat has no types
+    began = time.monotonic()
+    runner = Runner(
+        notebook,
+        page,
+        resources={"metadata": {"path": str(path.parent)}},
+        # ipykernel warns that its loopback connection is not encrypted, into the middle of a page.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+    )
+    try:
+        runner.execute()
+    except CellExecutionError:
+        # Its output and traceback stand above.
+        page.title(f"\n{path.name}: the last cell failed")
+        return 1
+    except DeadKernelError:
+        page.title(f"\n{path.name}: the kernel died")
+        return 1
+    except TimeoutError:
+        page.title(f"\n{path.name}: the last cell did not end within {CELL_TIMEOUT} s")
+        return 1
+    page.title(f"\n{path.name}: every cell ran as it should, in {time.monotonic() - began:.0f} s")
+    if save:
+        tidy(notebook)
+        nbformat.write(notebook, path)  # type: ignore[no-untyped-call] # the same
+        page.title(f"Its outputs are saved in {path}")
+    return 0
+
+
+def tidy(notebook: NotebookNode) -> None:
+    """Leave in a notebook what a reader of the saved file needs.
+
+    Pieces of one stream that follow each other become one, as in JupyterLab, and a line that was
+    drawn over is its last state.  What the runner adds, times and its Python's version, goes.
+    """
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+
+
+def joined(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
+    """Give the outputs with neighbours of the same stream made one."""
+    kept: list[NotebookNode] = []
+    for output in outputs:
+        before = kept[-1] if kept else None
+        if output.output_type != "stream":
+            kept.append(output)
+        elif before is not None and before.get("name") == output.name:
+            before.text += output.text
+        else:
+            kept.append(output)
+    for output in kept:
+        if output.output_type == "stream":
+            output.text = DRAWN_OVER.sub("", output.text)
+    return kept
+
+
+def serve(path: Path, page: Page) -> int:
+    """Serve a notebook in JupyterLab on loopback until Ctrl-C; gives JupyterLab's exit code."""
+    port = free_port()
+    token = secrets.token_urlsafe(24)
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--log-level=ERROR"),
+        "--LabApp.log_level=ERROR",
+        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+        *(f"--ServerApp.root_dir={path.parent.resolve()}", "--ServerApp.answer_yes=True"),
+    ]
+    if os.geteuid() == 0:
+        command.append("--allow-root")
+    page.title("Starting JupyterLab …")
+    # The token goes through the environment: every user of a machine can read command lines.
+    process = subprocess.Popen(command, env={**os.environ, "JUPYTER_TOKEN": token})  # noqa: S603 - ours
+    try:
+        if not wait_for(port, process):
+            page.title("JupyterLab did not start")
+            process.terminate()
+            return process.wait() or 1
+        page.title(f"\n  http://127.0.0.1:{port}/lab/tree/{path.name}?token={token}\n")
+        page.title("Open it in a browser to run the same cells yourself. Ctrl-C ends JupyterLab.")
+        return process.wait()
+    except KeyboardInterrupt:
+        # The terminal sent it to JupyterLab too, which shuts its kernels down.
+        process.wait()
+        return 0
+
+
+def free_port() -> int:
+    """Give JupyterLab's usual port, or any free one."""
+    for port in (LAB_PORT, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise AssertionError("port 0 is always free")
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until something listens on the port; False when the process ends before."""
+    deadline = time.monotonic() + LAB_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
