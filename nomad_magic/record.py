@@ -47,12 +47,16 @@ _FRAME: Final = (
     "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px);"
     "line-height:1.5"
 )
+# A column in reverse is scrolled to its end at first, as the live terminal was.
+_WINDOW: Final = (
+    "display:flex;flex-direction:column-reverse;max-height:444px;overflow:auto;"
+    "border-top:1px solid var(--jp-border-color2,#bbb)"
+)
 _OUTPUT: Final = (
-    "margin:0;padding:6px 10px;max-height:32em;overflow:auto;white-space:pre-wrap;"
-    "overflow-wrap:anywhere;border:0;border-top:1px solid var(--jp-border-color2,#bbb);"
-    "border-radius:0;background:transparent;color:inherit;"
+    "margin:0;padding:6px 10px;white-space:pre-wrap;overflow-wrap:anywhere;border:0;"
+    "background:transparent;color:inherit;"
     "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
-    "line-height:1.3"
+    "line-height:18px"
 )
 _CELL: Final = "text-align:left;white-space:pre-wrap;overflow-wrap:anywhere"
 _BAR: Final = "padding:4px 10px"
@@ -99,7 +103,8 @@ class Record:
             f' <span style="{_MUTED}">{where}</span></div>',
         ]
         if output := self._output_html():
-            parts.append(f'<pre style="{_OUTPUT}" tabindex="0">{output}</pre>')
+            pre = f'<pre style="{_OUTPUT}">{output}</pre>'
+            parts.append(f'<div style="{_WINDOW}" tabindex="0">{pre}</div>')
         parts += [self._facts_html(), "</div>"]
         return "".join(parts)
 
@@ -251,5 +256,5 @@ def announcement(result: ActionResult) -> dict[str, str]:
 def _quiet(text: str) -> str:
     return (
         f'<div style="{_MUTED};font-family:var(--jp-code-font-family,monospace);'
-        f'font-size:var(--jp-code-font-size,13px);overflow-wrap:anywhere">{escape(text)}</div>'
+        f'font-size:12px;line-height:1.4;overflow-wrap:anywhere">{escape(text)}</div>'
     )

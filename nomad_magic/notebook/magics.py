@@ -153,7 +153,7 @@ class NomadMagics(Magics):
         self, argv: Sequence[str], body: bytes | None, *, background: bool
     ) -> ActionResult | Session | None:
         around = surroundings.look(self._shell)
-        attended = around.attended and body is None and not background
+        attended = around.attended and body is None
         try:
             session = api.prepare(
                 argv,
@@ -161,7 +161,7 @@ class NomadMagics(Magics):
                 environ=os.environ,
                 stdin_is_tty=attended,
                 options=self._options(),
-                typing=attended and not around.kernel,
+                typing=attended and not around.kernel and not background,
                 size=around.size,
             )
         except HelpRequested:

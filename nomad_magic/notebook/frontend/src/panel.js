@@ -1,0 +1,211 @@
+// What the reader sees of an action: one panel for each place where a page shows it.
+
+import terminalStyle from "@xterm/xterm/css/xterm.css";
+
+import { copy } from "./clipboard.js";
+import { Screen } from "./screen.js";
+import style from "./styles.css";
+import { clock, size } from "./words.js";
+
+const SAID_MS = 2000;
+const KERNEL_GONE = "the kernel is gone: how the action ended is not known, it may still run";
+
+/** A sign beside the colour, for who does not see the colour. */
+const MARKS = {
+  succeeded: "✓",
+  failed: "✗",
+  interrupted: "■",
+  disconnected: "⚠",
+  "connection lost": "⚠",
+  refused: "✗",
+  "not started": "✗",
+  unknown: "⚠",
+};
+
+export class Panel {
+  /**
+   * @param {import("./page.js").Page} page
+   * @param {HTMLElement} el
+   */
+  constructor(page, el) {
+    this.page = page;
+    this.ended = false;
+    this.timer = 0;
+    this.saidTimer = 0;
+    this.#build();
+    el.append(this.root);
+    const { tty, rows, action } = page.traits;
+    this.screen = new Screen(
+      this.terminal,
+      { tty, rows: rows || 24, label: `Output of ${action}` },
+      {
+        input: (data, reply) => {
+          if (!reply || page.leads(this)) page.input(data, reply);
+        },
+        size: (...now) => page.leads(this) && page.resize(...now),
+        stop: () => page.press(),
+        copy: () => this.#copy(),
+        leave: () => this.#first().focus(),
+        follow: (following) => this.#followed(following),
+        say: (text) => this.#say(text),
+      },
+    );
+    this.update();
+    page.add(this);
+  }
+
+  /** Show what the page knows now. */
+  update() {
+    const { traits, gone, hint, feed } = this.page;
+    const ended = traits.phase === "ended";
+    const outcome = gone ? "unknown" : ended ? traits.outcome : "";
+    this.root.setAttribute("aria-label", `Nomad action ${traits.action}`);
+    this.root.dataset.phase = traits.phase;
+    this.root.dataset.outcome = outcome;
+    set(this.action, traits.action);
+    set(this.target, traits.target);
+    set(this.mark, MARKS[outcome] ?? "");
+    set(this.state, this.#state(outcome));
+    show(this.notice, traits.notice);
+    show(this.hint, hint);
+    show(this.missing, feed.skipped && `${size(feed.skipped)} left out here; the result has all of it.`);
+    this.#stop(ended || gone ? "" : traits.stop_label, traits.stop_hint);
+    if ((ended || gone) && !this.ended) {
+      this.ended = true;
+      this.screen.end();
+    }
+    this.#tick();
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    clearTimeout(this.saidTimer);
+    this.page.remove(this);
+    this.screen.dispose();
+    this.root.remove();
+  }
+
+  #build() {
+    const part = (tag, name, attributes = {}, ...children) => {
+      const element = document.createElement(tag);
+      element.className = `nomad-${name}`;
+      for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+      element.append(...children);
+      return element;
+    };
+    const hidden = { "aria-hidden": "true" };
+    const sheet = document.createElement("style");
+    // Nested, so that other terminals of the page keep their own style.
+    sheet.textContent = `.nomad-action {\n${terminalStyle}\n}\n${style}`;
+    this.label = part("span", "label");
+    this.stop = part("button", "stop", { type: "button" }, part("span", "square", hidden), this.label);
+    this.mark = part("span", "mark", hidden);
+    // Only the words are announced, when they change; the clock runs in silence.
+    this.state = part("span", "state", { role: "status", "aria-live": "polite" });
+    this.clock = part("span", "clock", hidden);
+    this.action = part("strong", "name");
+    this.target = part("span", "target");
+    this.said = part("span", "said", { "aria-live": "polite" });
+    this.copy = part("button", "copy", { type: "button" }, "Copy");
+    this.notice = part("div", "notice", { hidden: "" });
+    this.hint = part("div", "notice", { hidden: "", "aria-live": "assertive" });
+    // Front ends built on Lumino keep their keyboard shortcuts out of it.
+    this.terminal = part("div", "terminal", { "data-lm-suppress-shortcuts": "true" });
+    this.follow = part("button", "follow", { type: "button", hidden: "" }, "↓ follow");
+    this.missing = part("div", "notice", { hidden: "" });
+    this.root = part(
+      "div",
+      "action",
+      { role: "group" },
+      sheet,
+      part(
+        "div",
+        "head",
+        {},
+        this.stop,
+        part("span", "how", {}, this.mark, this.state, this.clock),
+        part(
+          "span",
+          "rest",
+          {},
+          part("span", "what", {}, this.action, " ", this.target),
+          this.said,
+          this.copy,
+        ),
+      ),
+      this.notice,
+      this.hint,
+      part("div", "frame", {}, this.terminal, this.follow),
+      this.missing,
+    );
+    this.stop.addEventListener("click", (event) => this.page.press(event.detail > 1));
+    this.stop.addEventListener("keydown", (event) => {
+      // A key held down would click again and again.
+      if (event.repeat && ["Enter", " "].includes(event.key)) event.preventDefault();
+    });
+    this.copy.addEventListener("click", () => this.#copy());
+    this.follow.addEventListener("click", () => {
+      this.screen.toEnd();
+      this.screen.focus();
+    });
+  }
+
+  #state(outcome) {
+    const { phase, status } = this.page.traits;
+    if (outcome === "unknown") return KERNEL_GONE;
+    if (!status) return outcome || phase;
+    // The record's own line, and the word where the line does not have it.
+    return !outcome || status.startsWith(outcome) ? status : `${outcome}: ${status}`;
+  }
+
+  #stop(label, hint) {
+    const focused = this.root.contains(document.activeElement) && document.activeElement;
+    if (!label && focused === this.stop) this.copy.focus({ preventScroll: true });
+    this.stop.hidden = !label;
+    set(this.label, label);
+    this.stop.title = hint || "";
+    if (hint) this.stop.setAttribute("aria-description", hint);
+    else this.stop.removeAttribute("aria-description");
+  }
+
+  #first() {
+    return this.stop.hidden ? this.copy : this.stop;
+  }
+
+  #tick() {
+    clearTimeout(this.timer);
+    const { traits, gone, elapsed } = this.page;
+    const runs = traits.phase === "running" && !gone;
+    this.clock.hidden = !runs;
+    if (!runs) return;
+    set(this.clock, clock(elapsed));
+    this.timer = setTimeout(() => this.#tick(), 1000 - (elapsed % 1000) + 5);
+  }
+
+  #followed(following) {
+    const focused = document.activeElement === this.follow;
+    this.follow.hidden = following;
+    if (following && focused) this.screen.focus();
+  }
+
+  async #copy() {
+    const text = this.screen.text();
+    this.#say((await copy(text, this.root)) ? "Copied" : "The browser does not allow copying");
+  }
+
+  #say(text) {
+    set(this.said, text);
+    clearTimeout(this.saidTimer);
+    this.saidTimer = setTimeout(() => set(this.said, ""), SAID_MS);
+  }
+}
+
+/** Text that did not change is left alone: a live region would be read again. */
+function set(element, text) {
+  if (element.textContent !== (text || "")) element.textContent = text || "";
+}
+
+function show(element, text) {
+  element.hidden = !text;
+  set(element, text);
+}

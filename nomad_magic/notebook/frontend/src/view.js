@@ -1,0 +1,19 @@
+// The view's way in, called by the loader.
+
+import { Page } from "./page.js";
+import { Panel } from "./panel.js";
+
+/**
+ * @param {any} model anywidget's model of one action.
+ * @returns {{render: (el: HTMLElement) => () => void, close: () => void}}
+ */
+export function open(model) {
+  const page = new Page(model);
+  return {
+    render(el) {
+      const panel = new Panel(page, el);
+      return () => panel.close();
+    },
+    close: () => page.close(),
+  };
+}

@@ -1,0 +1,261 @@
+"""A real Jupyter server and a real browser, and a notebook open in both."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+
+from support.nomads import free_ports, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from playwright.sync_api import Browser, Locator, Page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+KERNELS = Path(sys.prefix) / "kernels"
+"""Where `make setup` puts the older ipykernels that the browser tests run against."""
+
+SECONDS = 30.0
+
+
+def find_browser() -> str | None:
+    """Give the path of a Chromium; None when there is none."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Run a headless Chromium."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where one is found
+
+    path = find_browser()
+    assert path is not None
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=BROWSER_FLAGS)
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Jupyter server: JupyterLab and Notebook 7 on the same notebooks."""
+
+    url: str
+    token: str
+    folder: Path
+
+    def write(self, name: str, cells: Sequence[str], *, kernel: str) -> Path:
+        """Put a notebook into the server's folder."""
+        made = nbformat.v4.new_notebook()
+        made.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        made.metadata.kernelspec = {"name": kernel, "display_name": kernel, "language": "python"}
+        path = self.folder / name
+        nbformat.write(made, path)
+        return path
+
+    def ask(self, path: str, method: str = "GET") -> Any:
+        request = urllib.request.Request(
+            self.url + path, method=method, headers={"Authorization": f"token {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+    def end_kernels(self) -> None:
+        for session in self.ask("api/sessions"):
+            self.ask(f"api/sessions/{session['id']}", "DELETE")
+
+
+@contextmanager
+def server(folder: Path, environ: dict[str, str]) -> Iterator[Server]:
+    """Run a Jupyter server with a kernel for each ipykernel there is.
+
+    Args:
+        folder: For its notebooks and its settings.
+        environ: What its kernels see besides.
+    """
+    notebooks = folder / "notebooks"
+    notebooks.mkdir()
+    for version in [None, *older_kernels()]:
+        _install_kernel(folder, version)
+    (port,) = free_ports(1)
+    token = secrets.token_hex(16)
+    settings = folder / "config"
+    settings.mkdir()
+    (settings / "jupyter_server_config.json").write_text(
+        json.dumps(
+            {
+                "ServerApp": {"port": port, "port_retries": 0, "root_dir": str(notebooks)},
+                "IdentityProvider": {"token": token},
+                "LabApp": {"expose_app_in_browser": True},
+                "JupyterNotebookApp": {"expose_app_in_browser": True},
+            }
+        )
+    )
+    # No question about news in the way of a click.
+    quiet = folder / "lab-settings" / "@jupyterlab" / "apputils-extension"
+    quiet.mkdir(parents=True)
+    (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("NOMAD_")},
+        **environ,
+        "JUPYTER_CONFIG_DIR": str(settings),
+        "JUPYTER_DATA_DIR": str(folder / "data"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "lab-settings"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter",
+        "lab",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+    ]
+    with (
+        (folder / "server.log").open("wb") as log,
+        subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        ) as process,
+    ):
+        made = Server(f"http://127.0.0.1:{port}/", token, notebooks)
+        try:
+            until(lambda: _answers(made), seconds=SECONDS, what="the Jupyter server answers")
+            yield made
+            made.end_kernels()
+        finally:
+            process.terminate()
+
+
+def older_kernels() -> list[str]:
+    """Give the versions of ipykernel that there are besides the newest."""
+    return sorted(path.name for path in KERNELS.iterdir()) if KERNELS.is_dir() else []
+
+
+def kernel_name(version: str | None) -> str:
+    return "python3" if version is None else f"ipykernel-{version}"
+
+
+def _install_kernel(folder: Path, version: str | None) -> None:
+    spec = folder / "data" / "kernels" / kernel_name(version)
+    spec.mkdir(parents=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    environ = {} if version is None else {"PYTHONPATH": str(KERNELS / version)}
+    (spec / "kernel.json").write_text(
+        json.dumps(
+            {
+                "argv": command,
+                "display_name": kernel_name(version),
+                "language": "python",
+                "env": environ,
+                "metadata": {"supported_features": ["kernel subshells"]},
+            }
+        )
+    )
+
+
+def _answers(made: Server) -> bool:
+    try:
+        return "version" in made.ask("api")
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+class Notebook:
+    """A notebook open in a page, in JupyterLab or in Notebook 7."""
+
+    def __init__(self, page: Page, made: Server, path: Path, front_end: str) -> None:
+        self.page = page
+        self.path = path
+        kind = "lab/tree" if front_end == "lab" else "notebooks"
+        self.url = f"{made.url}{kind}/{path.name}?token={made.token}"
+        self.app = "jupyterapp"
+
+    def open(self) -> None:
+        """Open it, and wait until its kernel is idle."""
+        self.page.goto(self.url)
+        self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=SECONDS * 1000)
+        self.page.wait_for_function(
+            "() => { const w = window.jupyterapp?.shell?.currentWidget;"
+            " return w?.sessionContext?.session?.kernel?.status === 'idle' }",
+            timeout=SECONDS * 1000,
+        )
+
+    def command(self, name: str) -> None:
+        self.page.evaluate("name => { window.jupyterapp.commands.execute(name) }", name)
+
+    def run_all(self) -> None:
+        self.command("notebook:run-all-cells")
+
+    def cell(self, index: int) -> Locator:
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+
+    def prompt(self, index: int) -> str:
+        return self.cell(index).locator(".jp-InputPrompt").inner_text()
+
+    def wait_done(self, index: int) -> None:
+        """Wait until a cell has its number."""
+        prompt = self.cell(index).locator(".jp-InputPrompt")
+        from playwright.sync_api import expect  # noqa: PLC0415 - only where one is found
+
+        expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=SECONDS * 1000)
+
+    def save(self) -> Any:
+        """Save it, and give the file."""
+        self.page.evaluate(
+            "async () => { await window.jupyterapp.commands.execute('docmanager:save') }"
+        )
+        return nbformat.read(self.path, as_version=4)
+
+    def stop_button(self, name: str = "Stop") -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def click_and_time(self, index: int, name: str = "Stop") -> float:
+        """Click the button, and give how long it took until the cell had its number (ms)."""
+        elapsed: float = self.page.evaluate(
+            """([index, name]) => new Promise((resolve, reject) => {
+                const cell = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[index];
+                const prompt = cell.querySelector('.jp-InputPrompt');
+                const called = one => (one.getAttribute('aria-label') || one.textContent).trim();
+                const button = [...cell.querySelectorAll('button')]
+                    .find(one => called(one) === name);
+                if (!button) { reject(new Error('no button ' + name)); return; }
+                const start = performance.now();
+                const look = () => {
+                    if (!/\\d/.test(prompt.textContent)) return;
+                    watch.disconnect();
+                    resolve(performance.now() - start);
+                };
+                const watch = new MutationObserver(look);
+                watch.observe(cell, {childList: true, subtree: true, characterData: true});
+                button.click();
+            })""",
+            [index, name],
+        )
+        return elapsed
