@@ -175,7 +175,9 @@ class WidgetView(View):
             self._widget.phase = "ended"
         self._publish(self._head, announcement(result), update=True)
         self._publish(self._display, Record(result).bundle(), update=True)
-        self._widget.close()
+        if not self._feed.reloaded:
+            self._widget.close()
+        # A page that was reloaded in mid-run drops the record: there the widget is all there is.
 
     def _tell(self) -> None:
         widget, session = self._widget, self.session
@@ -216,6 +218,11 @@ class Feed:
         self._asked: list[str] = []
         self._due = 0.0
         widget.on_msg(self._hear)
+
+    @property
+    def reloaded(self) -> bool:
+        """Whether a page came after another one, as a reloaded one does."""
+        return len(self._pages) > 1
 
     def _hear(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
         """Take a message of a page; it may come in any thread, and prints nothing."""

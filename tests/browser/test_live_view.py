@@ -164,6 +164,7 @@ def test_ten_background_runs_at_once(opened: Callable[..., Notebook]) -> None:
     expect(notebook.cell(1).get_by_role("button", name="Stop", exact=True)).to_have_count(
         9, timeout=MS
     )
+    notebook.cell(2).locator(".jp-Editor").click()
     notebook.command("notebook:run-cell-and-select-next")
     notebook.wait_done(2)
     assert shown(notebook.save(), 2).strip() == "10"

@@ -193,7 +193,8 @@ class Notebook:
     def __init__(self, page: Page, made: Server, path: Path, front_end: str) -> None:
         self.page = page
         self.path = path
-        kind = "lab/tree" if front_end == "lab" else "notebooks"
+        # A workspace of its own: Lab would open the notebooks of earlier tests again.
+        kind = f"lab/workspaces/{path.stem}/tree" if front_end == "lab" else "notebooks"
         self.url = f"{made.url}{kind}/{path.name}?token={made.token}"
         self.app = "jupyterapp"
 
