@@ -95,6 +95,9 @@ class CommPump:
         self._kernel._publish_status("busy", "shell", parent=message)  # noqa: SLF001 - the same
         try:
             if kind in COMM:
+                if kind != "comm_open" and not self._known(message):
+                    # Meant for a widget that is gone; ipykernel would warn in the cell's output.
+                    return None
                 getattr(self._kernel.comm_manager, kind)(None, idents, message)
             else:
                 self._answer(kind, idents, message)
@@ -104,6 +107,9 @@ class CommPump:
         finally:
             self._kernel._publish_status("idle", "shell", parent=message)  # noqa: SLF001 - the same
         return None
+
+    def _known(self, message: Any) -> bool:
+        return message["content"].get("comm_id") in self._kernel.comm_manager.comms
 
     def _answer(self, kind: str, idents: Any, message: Any) -> None:
         answer = self._kernel.shell_handlers[kind](_reply_socket(self._kernel), idents, message)

@@ -55,6 +55,9 @@ TAIL_BYTES: Final = 1 << 19
 SILENT_SECONDS: Final = 5.0
 """A page that acknowledges nothing for so long is gone, or asleep, and holds nobody up."""
 
+LINGER_SECONDS: Final = 5.0
+"""How long a widget stays after its run is over."""
+
 STOP_HINTS: Final = {
     "Stop": "Sends Ctrl-C to the action.",
     "Force stop": "Sends Ctrl-\\ to the action, which ends what ignores Ctrl-C.",
@@ -97,6 +100,19 @@ class ActionWidget(anywidget.AnyWidget):
 
 
 _assets: list[Assets] = []
+_over: list[tuple[float, ActionWidget]] = []
+"""The widgets of runs that are over, and since when."""
+
+
+def _close_old() -> None:
+    """Close the widgets that no page speaks to any more.
+
+    Not at once: a page may still acknowledge what it was sent, and for a comm that is closed
+    ipykernel writes a warning into whatever cell comes next.
+    """
+    now = time.monotonic()
+    while _over and now - _over[0][0] > LINGER_SECONDS:
+        _over.pop(0)[1].close()
 
 
 def assets() -> Assets:
@@ -112,7 +128,7 @@ def assets() -> Assets:
 class WidgetView(View):
     """Shows a session in a widget, and the record in its place once it is over."""
 
-    turn_seconds = 0.02
+    turn_seconds = 0.01
 
     def __init__(
         self,
@@ -128,6 +144,7 @@ class WidgetView(View):
         self._head = f"{self._display}-head"
         self._pump = CommPump(shell)
         result = session.result
+        _close_old()
         self._widget = ActionWidget(
             assets=assets().model_id,
             action=result.action,
@@ -176,7 +193,7 @@ class WidgetView(View):
         self._publish(self._head, announcement(result), update=True)
         self._publish(self._display, Record(result).bundle(), update=True)
         if not self._feed.reloaded:
-            self._widget.close()
+            _over.append((time.monotonic(), self._widget))
         # A page that was reloaded in mid-run drops the record: there the widget is all there is.
 
     def _tell(self) -> None:
@@ -214,6 +231,7 @@ class Feed:
         self._skipped = 0
         self._tail = bytearray()
         self._tail_start = 0
+        # Pages speak in other threads on some kernels: always look at a copy.
         self._pages: dict[str, _Page] = {}
         self._asked: list[str] = []
         self._due = 0.0
@@ -249,7 +267,7 @@ class Feed:
 
     def _first(self, client: str) -> bool:
         """Whether a page is the one whose terminal answers the action's questions."""
-        return client == next((name for name, page in self._pages.items() if page.fed), None)
+        return client == next((name for name, page in list(self._pages.items()) if page.fed), None)
 
     def send(self) -> None:
         """Send what is new, as far as the pages have room for it."""
@@ -277,7 +295,9 @@ class Feed:
     def _room(self, now: float) -> bool:
         """Whether every page that still listens has room; False when there is none."""
         listening = [
-            page for page in self._pages.values() if page.fed and now - page.heard < SILENT_SECONDS
+            page
+            for page in list(self._pages.values())
+            if page.fed and now - page.heard < SILENT_SECONDS
         ]
         return bool(listening) and all(
             self._seq - page.acknowledged < WINDOW_FRAMES for page in listening
@@ -320,7 +340,7 @@ class Feed:
             # A page that comes late starts its clock from here.
             self._widget.elapsed_ms = self._session.elapsed * 1000
         for client in dict.fromkeys(asked):
-            if not any(page.fed for page in self._pages.values()):
+            if not any(page.fed for page in list(self._pages.values())):
                 self._catch_up()
             page = self._pages[client]
             page.fed, page.acknowledged = True, self._seq

@@ -45,6 +45,8 @@ def main() -> None:
                 notebook.run_all()
                 times = []
                 for index in range(1, runs + 1):
+                    # Lab takes cells out of the page that are not in sight.
+                    notebook.cell(index).scroll_into_view_if_needed()
                     status = notebook.cell(index).get_by_role("status")
                     expect(status).to_contain_text("running", timeout=60_000)
                     if action != "quiet":
