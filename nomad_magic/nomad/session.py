@@ -123,6 +123,10 @@ class Session:
             return self.result.duration
         return time.monotonic() - self._began
 
+    def wait_done(self, timeout: float) -> bool:
+        """Wait for the end, at most so many seconds; say whether it has come."""
+        return self._done.wait(timeout)
+
     def wait(self, timeout: float | None = None, *, check: bool = False) -> ActionResult:
         """Wait for the end and give the result.
 

@@ -56,7 +56,7 @@ class View(ABC):
         with self._interruptible(), self.around():
             self.session.start()
             while not self.session.done:
-                self._wait()
+                self.pause()
                 self.show()
             self.end()
 
@@ -109,7 +109,7 @@ class View(ABC):
             # Nobody is there to press again.
             self.session.stop_and_wait(self.session.options.grace)
 
-    def _wait(self) -> None:
+    def pause(self) -> None:
         """Wait for news; what came in the meantime is one piece of news."""
         try:
             self._news.get(timeout=self.turn_seconds)

@@ -40,11 +40,17 @@ WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 FRAME_BYTES: Final = 1 << 16
 """The most bytes of output in one message."""
 
+FLOOD_BYTES: Final = 1 << 14
+"""How much of a flood is shown at a time."""
+
 WINDOW_FRAMES: Final = 8
 """How many messages a page may be behind before it gets no more."""
 
 FRAME_SECONDS: Final = 1 / 30
 """How often output is sent, at the most."""
+
+FLOOD_SECONDS: Final = 1 / 4
+"""How often, while most of it is left out: the page has a click to hear besides."""
 
 LAG_BYTES: Final = 1 << 20
 """How far behind the output a page may be before its middle is left out."""
@@ -174,6 +180,14 @@ class WidgetView(View):
             self._widget.pumped = self._pump.installed or self._widget.background
             yield
 
+    def pause(self) -> None:
+        """Wait a turn, or for the end.
+
+        Not for each piece of news: in a flood there is always some, and this thread would take
+        the time that the event loop needs to read it.
+        """
+        self.session.wait_done(self.turn_seconds)
+
     def show(self) -> None:
         """Hear the page, tell it what is new, and send output."""
         self._pump.poll()
@@ -275,10 +289,11 @@ class Feed:
         self._answer()
         if now < self._due or not self._room(now):
             return
-        if self._follower.behind > LAG_BYTES:
+        flood = self._follower.behind > LAG_BYTES
+        if flood:
             self._jump()
         if self._forward():
-            self._due = now + FRAME_SECONDS
+            self._due = now + (FLOOD_SECONDS if flood else FRAME_SECONDS)
 
     def finish(self) -> None:
         """Send the end of the output, and say that it is the end."""
@@ -328,7 +343,7 @@ class Feed:
     def _jump(self) -> None:
         """Leave out the middle of a flood: nobody could read it anyway."""
         follower = self._follower
-        skipped = follower.jump(follower.position + follower.behind - FRAME_BYTES)
+        skipped = follower.jump(follower.position + follower.behind - FLOOD_BYTES)
         self._skipped += skipped
         self._tail_start += len(self._tail) + skipped
         self._tail.clear()

@@ -1,6 +1,6 @@
 """How long a click on Stop takes to end its cell, in a real browser: median and worst.
 
-Run it by hand: `python tests/benchmarks/bench_stop.py [runs]`, with nothing else on the
+Run it by hand: `python tests/benchmarks/bench_stop.py [runs [action …]]`, with nothing else on the
 machine.  It prints milliseconds for a silent action and for one that floods, in JupyterLab and
 in Notebook 7 on the newest ipykernel, and in JupyterLab on each older one there is.
 """
@@ -23,6 +23,7 @@ LINE = "%nomad_action -job=cache -group=redis -task=server {} "
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    actions = sys.argv[2:] or ["quiet", "flood500"]
     places = [("lab", None), ("notebook", None)]
     places += [("lab", version) for version in jupyter.older_kernels()]
     with (
@@ -32,7 +33,7 @@ def main() -> None:
         jupyter.browser() as browser,
     ):
         for front_end, version in places:
-            for action in ("quiet", "flood500"):
+            for action in actions:
                 page = browser.new_context(viewport={"width": 1100, "height": 900}).new_page()
                 cells = ["%load_ext nomad_magic", *[LINE.format(action)] * runs]
                 path = server.write(

@@ -38,7 +38,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(MISSING, red=True)
 
 
-@pytest.fixture(scope="session")
+# Of the module, not of the session: while it is open, playwright has an event loop running in
+# this thread, in which other tests could not run theirs.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if jupyter.find_browser() is None:
         if os.environ.get(REQUIRED):
@@ -48,7 +50,7 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(
     chromium: Browser,  # noqa: ARG001 - without one there is nothing to serve
     embedded_agent: Agent,
