@@ -14,6 +14,7 @@ from nomad_magic.errors import (
     Disconnected,
     NomadMagicError,
     SessionRefused,
+    Unreachable,
 )
 from nomad_magic.nomad import locate
 from nomad_magic.nomad.protocol import ExecProtocol, Exited, Lost, Output, Refused, Rung, State
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.journey import Journey
     from nomad_magic.nomad.session import Session
 
+_NO_ADDRESS = (
+    "No address was given and nothing answers on the default one. Set NOMAD_ADDR or -address, or "
+    "try an embedded agent: %nomad_agent start"
+)
 _PREFIX = "failed to exec into task: "
 
 
@@ -110,6 +115,8 @@ def final_error(
     if failure is not None:
         if isinstance(failure, ConnectionLost):
             failure.hint = _may_still_run(result, "The connection ended before the action did.")
+        if isinstance(failure, Unreachable) and not session.target.given:
+            failure.hint = _NO_ADDRESS
         return failure
     if session.timed_out:
         return _after_timeout(session)

@@ -15,6 +15,7 @@ from support.scripted import Script, answer, recorded, scripted
 
 import nomad_magic
 from nomad_magic import errors
+from nomad_magic.nomad import settings
 from nomad_magic.result import Outcome
 
 if TYPE_CHECKING:
@@ -61,6 +62,16 @@ def test_no_agent_there() -> None:
     assert caught.value.exit_code == 1
     assert caught.value.result is not None
     assert caught.value.result.outcome is Outcome.NOT_STARTED
+
+
+def test_no_address_and_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With nothing set and nothing on the default address, an embedded agent is offered."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setattr(settings, "DEFAULT_ADDRESS", f"http://127.0.0.1:{port}")
+    with pytest.raises(errors.Unreachable) as caught:
+        nomad_magic.run(LINE, env={})
+    assert "%nomad_agent start" in caught.value.hint
 
 
 def test_html_instead_of_json(script: Script) -> None:
