@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from nomad_magic.terminal import Line
     from nomad_magic.transcript import StreamName
 
-END_BYTES: Final = 1 << 15
-"""How much of each end of a long output a record shows, in bytes."""
+WHOLE_BYTES: Final = 1 << 16
+"""How long an output may be, in bytes, and still be shown whole in a record."""
+
+END_BYTES: Final = 1 << 14
+"""How much of each end of a longer one is shown: a page that has just stopped a flood is to
+show its record at once."""
 
 HTML_CHARACTERS: Final = 100_000
 """How long the output may be as HTML; past that less of it is shown."""
@@ -73,6 +77,7 @@ class Record:
     def __init__(self, result: ActionResult) -> None:
         self._result = result
         self._masker = result.masker
+        self._lines: list[Line] | None = None
 
     def text(self, *, output: bool = True) -> str:
         """Give the record as text.
@@ -86,7 +91,7 @@ class Record:
         parts = [f"{self._result.action}: {self._result.state}"]
         below = "\n" + " " * (width + 4)
         parts += [f"  {label.ljust(width)}  {text.replace(chr(10), below)}" for label, text in rows]
-        if output and (shown := self.lines(END_BYTES)):
+        if output and (shown := self.lines()):
             parts += ["", *("".join(span.text for span in line) for line in shown)]
         return self._masker.text("\n".join(parts))
 
@@ -149,12 +154,18 @@ class Record:
         if transcript.lost:
             yield "lost", f"{size(transcript.lost)}: the disk took no more"
 
-    def lines(self, end: int) -> list[Line]:
-        """Give the output's lines as the terminal showed them.
+    def lines(self) -> list[Line]:
+        """Give the output's lines as the terminal showed them; of a long one its ends."""
+        if self._lines is None:
+            transcript = self._result.transcript
+            if transcript.size <= WHOLE_BYTES:
+                self._lines = self._shown(transcript.read_all())
+            else:
+                self._lines = self._ends(END_BYTES)
+        return self._lines
 
-        Args:
-            end: How many bytes of each end of a long output.
-        """
+    def _ends(self, end: int) -> list[Line]:
+        """Give so many bytes of each end of the output, and a notice between them."""
         transcript = self._result.transcript
         total = transcript.size
         if total <= 2 * end:
@@ -211,12 +222,11 @@ class Record:
         return line if masked == text else (Span(masked, DEFAULT),)
 
     def _output_html(self) -> str:
-        end = END_BYTES
-        while True:
-            html = "\n".join(map(line_html, self.lines(end)))
-            if len(html) <= HTML_CHARACTERS or end < 1024:
-                return html
-            end //= 2
+        """Give the output as HTML; less of it where the HTML of its styles would be too long."""
+        html, end = _html(self.lines()), END_BYTES
+        while len(html) > HTML_CHARACTERS and end >= 1024:
+            html, end = _html(self._ends(end)), end // 2
+        return html
 
     def _facts_html(self) -> str:
         rows = "".join(
@@ -234,6 +244,10 @@ class Record:
 
     def _escaped(self, text: str) -> str:
         return escape(self._masker.text(text))
+
+
+def _html(lines: list[Line]) -> str:
+    return "\n".join(map(line_html, lines))
 
 
 def announcement(result: ActionResult) -> dict[str, str]:

@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 FRAMES_A_TURN: Final = 64
 """How many frames the reader takes before it lets the writer have its turn."""
 
+REST: Final = 1.0
+MOST_REST_SECONDS: Final = 0.1
+"""How long the reader of an unhurried session rests after each turn: as a part of that turn,
+and at the most."""
+
+HURRY_SECONDS: Final = 1.0
+"""How long an unhurried session reads at full speed after a press."""
+
 EXIT_GRACE_SECONDS: Final = 2.0
 """How long an action may clean up when the interpreter that started it ends."""
 
@@ -89,6 +97,8 @@ class Session:
         self._size = size
         self._typed: list[bytes] = []
         self._presses = 0
+        self._unhurried = False
+        self._hurry_until = 0.0
         self._journey = Journey(args, target, options, choose=random.SystemRandom().choice)
         self._protocol: ExecProtocol | None = None
         self._began = 0.0
@@ -196,6 +206,14 @@ class Session:
         """Tell the action's terminal its size in cells."""
         self._call(lambda: self._resize(height, width))
 
+    def take_time(self) -> None:
+        """Read no faster than leaves the machine to others.
+
+        For a view that leaves most of a flood out: the action waits, as it does for a slow
+        terminal, and the page, its server and a click on Stop get their share of the processor.
+        """
+        self._unhurried = True
+
     def listen(self, listener: Callable[[], None]) -> None:
         """Have a function called, in the loop's thread, whenever there is something new."""
         self._listeners.append(listener)
@@ -278,7 +296,7 @@ class Session:
     async def _read(
         self, connection: ExecConnection, protocol: ExecProtocol, failure: list[NomadMagicError]
     ) -> None:
-        taken = 0
+        taken, turn = 0, time.monotonic()
         while protocol.state is State.RUNNING:
             try:
                 events = protocol.receive(await connection.receive())
@@ -292,7 +310,11 @@ class Session:
             self._notify()
             taken += 1
             if taken % FRAMES_A_TURN == 0:
-                await asyncio.sleep(0)
+                rest = 0.0
+                if self._unhurried and turn > self._hurry_until:
+                    rest = min(REST * (time.monotonic() - turn), MOST_REST_SECONDS)
+                await asyncio.sleep(rest)
+                turn = time.monotonic()
         self._over.set()
 
     async def _write(self, connection: ExecConnection, protocol: ExecProtocol) -> None:
@@ -320,6 +342,8 @@ class Session:
 
     def _stop(self) -> None:
         self._presses += 1
+        # Between a press and its effect is only what the agent and the network still hold.
+        self._hurry_until = time.monotonic() + HURRY_SECONDS
         if self._protocol is not None:
             self._protocol.stop()
             self._after_change()

@@ -278,6 +278,9 @@ class Feed:
         session = self._session
         if label == session.next_stop or not session.stopped:
             session.stop()
+            if self._follower.behind > LAG_BYTES:
+                # The page is to have its hands free for the end.
+                self._due = time.monotonic() + FLOOD_SECONDS
 
     def _first(self, client: str) -> bool:
         """Whether a page is the one whose terminal answers the action's questions."""
@@ -291,6 +294,7 @@ class Feed:
             return
         flood = self._follower.behind > LAG_BYTES
         if flood:
+            self._session.take_time()
             self._jump()
         if self._forward():
             self._due = now + (FLOOD_SECONDS if flood else FRAME_SECONDS)
@@ -298,7 +302,8 @@ class Feed:
     def finish(self) -> None:
         """Send the end of the output, and say that it is the end."""
         self._answer()
-        if self._follower.behind > LAG_BYTES:
+        # The record takes the place of all but a reloaded page's view.
+        if self._follower.behind > (LAG_BYTES if self.reloaded else FLOOD_BYTES):
             self._jump()
         while self._forward():
             pass

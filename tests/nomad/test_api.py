@@ -185,3 +185,16 @@ def test_nothing_of_ipython_is_loaded(agent: Agent) -> None:
         timeout=30,
     )
     assert done.stdout.strip() == b"[] False"
+
+
+def test_a_session_that_takes_its_time_loses_nothing() -> None:
+    """It reads more slowly, all the same bytes, and stops as another does."""
+    session = nomad_magic.start(f"{SERVER} -t=false flood")
+    session.take_time()
+    result = session.wait(60)
+    assert result.transcript.count("stdout") == 52_958_383
+    session = nomad_magic.start(f"{SERVER} -t flood500")
+    session.take_time()
+    until(lambda: session.result.transcript.size > 1 << 21, seconds=30, what="there is output")
+    session.stop()
+    assert session.wait(30).exit_code == 130

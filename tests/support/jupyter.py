@@ -194,7 +194,8 @@ class Notebook:
         self.page = page
         self.path = path
         # A workspace of its own: Lab would open the notebooks of earlier tests again.
-        kind = f"lab/workspaces/{path.stem}/tree" if front_end == "lab" else "notebooks"
+        workspace = path.stem.replace(".", "-")
+        kind = f"lab/workspaces/{workspace}/tree" if front_end == "lab" else "notebooks"
         self.url = f"{made.url}{kind}/{path.name}?token={made.token}"
         self.app = "jupyterapp"
 

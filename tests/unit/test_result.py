@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nomad_magic.masking import MASK, Masker
-from nomad_magic.record import END_BYTES, Record
+from nomad_magic.record import END_BYTES, WHOLE_BYTES, Record
 from nomad_magic.result import ActionResult, Outcome, Place
 from nomad_magic.wording import instant, left_out, seconds, size
 
@@ -43,7 +43,7 @@ PLACE = Place(
 
 
 def record_output(made: ActionResult) -> list[str]:
-    return ["".join(span.text for span in line) for line in Record(made).lines(END_BYTES)]
+    return ["".join(span.text for span in line) for line in Record(made).lines()]
 
 
 def result(*output: tuple[StreamName, bytes], **named: Any) -> ActionResult:
@@ -254,7 +254,7 @@ def test_what_the_disk_did_not_take_is_said(
 def test_a_long_output_is_shown_by_its_ends() -> None:
     """With a notice that says how much is missing and where it is."""
     line = b"%06d\n"
-    count = 4 * END_BYTES // 7
+    count = 2 * WHOLE_BYTES // 7
     made = result(("stdout", b"".join(line % number for number in range(count))))
     shown = record_output(made)
     notice = shown.index(left_out(7 * count - 2 * END_BYTES))
@@ -269,8 +269,8 @@ def test_a_long_output_is_shown_by_its_ends() -> None:
 def test_an_output_that_just_fits_is_shown_whole() -> None:
     """No notice where nothing is missing."""
     data = b"x" * 63 + b"\n"
-    made = result(("stdout", data * (2 * END_BYTES // 64)))
-    assert record_output(made) == ["x" * 63] * (2 * END_BYTES // 64)
+    made = result(("stdout", data * (WHOLE_BYTES // 64)))
+    assert record_output(made) == ["x" * 63] * (WHOLE_BYTES // 64)
 
 
 # Nothing secret
@@ -317,7 +317,7 @@ def test_a_secret_that_a_cut_runs_through_is_not_shown_in_part(shift: int, betwe
     made = result(
         ("stdout", b"." * (END_BYTES - shift) + begin),
         ("stderr", between),
-        ("stdout", end + b"," * END_BYTES + begin),
+        ("stdout", end + b"," * WHOLE_BYTES + begin),
         ("stderr", between),
         ("stdout", end + b"=" * (END_BYTES - len(TOKEN) - len(between) + shift)),
         masker=Masker([TOKEN]),
