@@ -29,6 +29,9 @@ _NO_ADDRESS = (
     "No address was given and nothing answers on the default one. Set NOMAD_ADDR or -address, or "
     "try an embedded agent: %nomad_agent start"
 )
+UNISOLATED = frozenset({"raw_exec"})
+"""The drivers whose tasks are not kept apart from their node."""
+
 _PREFIX = "failed to exec into task: "
 
 
@@ -74,9 +77,12 @@ def explain_refusal(failure: NomadMagicError, journey: Journey) -> NomadMagicErr
         failure.hint = _other_actions(journey)
     elif failure.reason == "Permission denied" and task is not None:
         need = "alloc-exec"
-        if task.driver == "raw_exec":
-            need = "alloc-node-exec (the driver raw_exec does not isolate the task)"
-        failure.hint = f"The token needs {need} in the namespace {allocation.namespace}."
+        if task.driver in UNISOLATED:
+            need += f" and alloc-node-exec (the driver {task.driver} does not isolate the task)"
+        failure.hint = (
+            f"The token needs {need} in the namespace {allocation.namespace}; or the node's agent "
+            "allows no remote execution (disable_remote_exec)."
+        )
     elif "is not running" in failure.reason:
         failure.hint = (
             f"Allocation {allocation.id[: locate.SHORT_ID]} is {allocation.client_status}."

@@ -122,7 +122,8 @@ class Journey:
         args = self.args
         if args.alloc:
             prefix = locate.sanitize_prefix(args.alloc)
-            with _Step("Error querying allocation: "):
+            with _Step("Error querying allocation: ") as step:
+                step.denied = _needs_read_job(self.target.namespace)
                 found = await client.get(
                     "/v1/allocations",
                     {"prefix": prefix} if prefix else {},
@@ -133,7 +134,7 @@ class Journey:
         job, namespace = await self._find_job(client)
         self._tell(replace(self._place, job=job, namespace=namespace or self.target.namespace))
         with _Step(f"Error fetching allocations: error querying job {go_quote(job)}: ") as step:
-            step.denied = f"The token needs read-job in the namespace {namespace or 'default'}."
+            step.denied = _needs_read_job(namespace or self.target.namespace)
             stubs = await client.get(
                 f"/v1/job/{path_escape(job)}/allocations",
                 {"all": "false", **({"namespace": namespace} if namespace else {})},
@@ -165,7 +166,8 @@ class Journey:
         namespace = {"namespace": stub.namespace} if stub.namespace else {}
 
         async def ask_allocation() -> Allocation:
-            with _Step("Error querying allocation: "):
+            with _Step("Error querying allocation: ") as step:
+                step.denied = _needs_read_job(stub.namespace)
                 return await client.get(
                     f"/v1/allocation/{path_escape(stub.id)}", namespace, Allocation
                 )
@@ -256,6 +258,10 @@ class _Step:
             if self.denied and PERMISSION_DENIED in error.message and not error.hint:
                 error.hint = self.denied
             error.message = self._prefix + error.message
+
+
+def _needs_read_job(namespace: str) -> str:
+    return f"The token needs read-job in the namespace {namespace or 'default'}."
 
 
 def _none_running(group: str, stubs: Sequence[AllocationStub]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +11,9 @@ from support import nomads
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-AGENTS = ["embedded", *(["nomad"] if shutil.which("nomad") else [])]
-
 
 def pytest_report_header() -> str:
-    return f"conformance: against {' and '.join(AGENTS)}"
+    return f"conformance: against {' and '.join(nomads.AGENTS)}"
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +22,7 @@ def real_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nomads.Agen
         yield agent
 
 
-@pytest.fixture(scope="session", params=AGENTS)
+@pytest.fixture(scope="session", params=nomads.AGENTS)
 def started_agent(request: pytest.FixtureRequest) -> nomads.Agent:
     name = "embedded_agent" if request.param == "embedded" else "real_agent"
     agent: nomads.Agent = request.getfixturevalue(name)
