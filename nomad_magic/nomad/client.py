@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
+    InvalidProxyStatus,
     InvalidStatus,
     WebSocketException,
 )
@@ -26,6 +27,7 @@ from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
 from nomad_magic.nomad import networds, tls
 from nomad_magic.nomad.gowords import go_quote, to_bytes
 from nomad_magic.nomad.protocol import CLOSE_ABNORMAL
+from nomad_magic.nomad.settings import parse_address
 
 if TYPE_CHECKING:
     import ssl
@@ -116,7 +118,7 @@ class Client:
         options: The bounds of each wait.
 
     Raises:
-        SettingsError: A certificate file that cannot be used.
+        SettingsError: A certificate file, or a proxy, that cannot be used.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Client:
     ) -> None:
         self.target = target
         self.options = options
+        self._proxy = target.proxies.find(target.address)
         self._ssl = context or tls.context(target.tls, needed=target.address.scheme == "https")
         self._http: httpx.AsyncClient | None = None
         self._busy = 0
@@ -152,8 +155,7 @@ class Client:
             async with asyncio.timeout(self.options.connect_timeout + self.options.answer_timeout):
                 response = await self._client().get(url)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            words = await networds.explain(error, self.target.address, self.options)
-            raise Unreachable(f'Get "{url}": {words}') from error
+            raise await self._unreachable(f'Get "{url}": ', error) from error
         finally:
             self._busy -= 1
             self._idle.set()
@@ -181,7 +183,7 @@ class Client:
         url = address.url(path, {**self.target.params, **params})
         self._check_address("")
         scheme = {"http": "ws", "https": "wss"}[address.url_scheme]
-        extra: dict[str, Any] = {"proxy": None}
+        extra: dict[str, Any] = {"proxy": self._proxy or None}
         if address.scheme == "unix":
             extra |= {"unix": True, "path": address.path}
         elif scheme == "wss":
@@ -204,8 +206,30 @@ class Client:
                 response.status_code, networds.body_text(response.body, response.headers)
             ) from refused
         except (InvalidHandshake, WebSocketException, OSError, ValueError) as error:
-            raise Unreachable(await networds.explain(error, address, self.options)) from error
+            raise await self._unreachable("", error) from error
         return ExecConnection(socket)
+
+    async def _unreachable(self, prefix: str, error: BaseException) -> Unreachable:
+        """Say why nothing answered; with a proxy, which one it was."""
+        if not self._proxy:
+            return Unreachable(
+                prefix + await networds.explain(error, self.target.address, self.options)
+            )
+        proxy = parse_address(self._proxy)
+        if isinstance(error, httpx.ProxyError):
+            # Go gives the words of the status line alone.
+            words = str(error).partition(" ")[2] or str(error)
+        elif isinstance(error, InvalidProxyStatus):
+            words = error.response.reason_phrase
+        else:
+            words = await networds.explain(error, proxy, self.options)
+            words = f"proxyconnect tcp: {words}" if words.startswith("dial ") else words
+        variable = f"{self.target.address.scheme}_proxy".upper()
+        return Unreachable(
+            prefix + words,
+            hint=f"The way went through the proxy {proxy} ({variable}). NO_PROXY names the hosts "
+            "for which there is to be none.",
+        )
 
     async def aclose_when_idle(self) -> None:
         """Close the kept connections once no request is under way."""
@@ -228,6 +252,7 @@ class Client:
                     verify=self._ssl or False,
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=4),
                     uds=address.path if address.scheme == "unix" else None,
+                    proxy=self._proxy or None,
                 ),
                 timeout=httpx.Timeout(options.answer_timeout, connect=options.connect_timeout),
                 follow_redirects=False,

@@ -17,6 +17,7 @@ from nomad_magic.errors import SettingsError
 from nomad_magic.flags import without_password
 from nomad_magic.masking import Masker, basic_auth_secrets
 from nomad_magic.nomad.gowords import encode_query, go_quote, parse_bool
+from nomad_magic.nomad.proxies import Proxies, proxies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,6 +129,7 @@ class Target:
         token: The ACL token; never shown.
         auth: Basic auth's user and password, or None; never shown.
         tls: As given.
+        proxies: The environment's; which one is used depends on the address.
     """
 
     address: Address
@@ -137,6 +139,7 @@ class Target:
     token: str = field(default="", repr=False)
     auth: tuple[str, str] | None = field(default=None, repr=False)
     tls: TLSFiles = field(default_factory=TLSFiles)
+    proxies: Proxies = field(default_factory=Proxies)
 
     @property
     def params(self) -> dict[str, str]:
@@ -146,7 +149,8 @@ class Target:
 
     def masker(self) -> Masker:
         """Give the masker that knows this target's secrets."""
-        return Masker([self.token, *(basic_auth_secrets(*self.auth) if self.auth else ())])
+        basic = basic_auth_secrets(*self.auth) if self.auth else ()
+        return Masker([self.token, *basic, *self.proxies.secrets])
 
 
 def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
@@ -189,6 +193,7 @@ def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
             server_name=choose(args.tls_server_name, "NOMAD_TLS_SERVER_NAME"),
             skip_verify=skip,
         ),
+        proxies=proxies(environ),
     )
 
 

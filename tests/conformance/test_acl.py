@@ -80,5 +80,8 @@ def test_an_allocation_that_may_not_be_read(shell: Shell, guarded: nomads.Agent)
     (allocation, *_) = guarded.allocations("cache", "redis")
     error = run(shell, guarded, guarded.tokens["no-read-job"], f"-job=cache -alloc={allocation}")
     assert error is not None
-    assert error.message == "Error querying allocation: Unexpected response code: 403 (Permission denied)"
+    assert (
+        error.message
+        == "Error querying allocation: Unexpected response code: 403 (Permission denied)"
+    )
     assert "read-job" in error.hint

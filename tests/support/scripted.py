@@ -21,6 +21,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Iterator
 
 HTTP = Path(__file__).parent.parent / "data" / "http"
@@ -92,8 +93,12 @@ class Script:
 
 
 @contextmanager
-def scripted() -> Iterator[Script]:
-    """Serve a script on a port of its own, in a loop and a thread of its own."""
+def scripted(context: ssl.SSLContext | None = None) -> Iterator[Script]:
+    """Serve a script on a port of its own, in a loop and a thread of its own.
+
+    Args:
+        context: For TLS.
+    """
     script = Script()
     loop = asyncio.new_event_loop()
     over = asyncio.Event()
@@ -112,9 +117,10 @@ def scripted() -> Iterator[Script]:
             compression=None,
             ping_interval=None,
             close_timeout=0.1,
+            ssl=context,
         ) as server:
             port = server.sockets[0].getsockname()[1]
-            script.address = f"http://127.0.0.1:{port}"
+            script.address = f"{'https' if context else 'http'}://127.0.0.1:{port}"
             ready.set()
             await over.wait()
 
