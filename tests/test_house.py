@@ -25,7 +25,7 @@ MOST_LINES = 450
 """A module fits on a few screens; when it no longer does, it has two jobs."""
 
 TOP_WITH_FILES = {"__init__", "__main__", "transcript", "record", "result"}
-PURE_IN_NOMAD = {"frames", "gowords", "locate", "protocol", "proxies", "settings"}
+PURE_IN_NOMAD = {"frames", "gowords", "locate", "pace", "protocol", "proxies", "settings"}
 OUTSIDE_WORLD = {
     *("asyncio", "io", "os", "pathlib", "random", "secrets", "select", "shutil", "signal"),
     *("socket", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "uuid"),

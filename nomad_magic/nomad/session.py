@@ -7,8 +7,6 @@ the action writes goes to the result's transcript, from which views read at thei
 from __future__ import annotations
 
 import asyncio
-import atexit
-import contextlib
 import random
 import threading
 import time
@@ -16,9 +14,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.errors import NomadMagicError
-from nomad_magic.nomad import ending, loop, pool
+from nomad_magic.nomad import ending, loop, pool, winddown
 from nomad_magic.nomad.client import ConnectionEnded, ExecConnection
 from nomad_magic.nomad.journey import Journey
+from nomad_magic.nomad.pace import Pace
 from nomad_magic.nomad.protocol import ExecProtocol, Output, Rung, State
 from nomad_magic.result import ActionResult, Outcome, Place
 
@@ -31,20 +30,6 @@ if TYPE_CHECKING:
 
 FRAMES_A_TURN: Final = 64
 """How many frames the reader takes before it lets the writer have its turn."""
-
-REST: Final = 1.0
-MOST_REST_SECONDS: Final = 0.1
-"""How long the reader of an unhurried session rests after each turn: as a part of that turn,
-and at the most."""
-
-HURRY_SECONDS: Final = 1.0
-"""How long an unhurried session reads at full speed after a press."""
-
-EXIT_GRACE_SECONDS: Final = 2.0
-"""How long an action may clean up when the interpreter that started it ends."""
-
-_running: set[Session] = set()
-_running_lock = threading.Lock()
 
 
 class Session:
@@ -97,8 +82,7 @@ class Session:
         self._size = size
         self._typed: list[bytes] = []
         self._presses = 0
-        self._unhurried = False
-        self._hurry_until = 0.0
+        self._pace = Pace()
         self._journey = Journey(args, target, options, choose=random.SystemRandom().choice)
         self._protocol: ExecProtocol | None = None
         self._began = 0.0
@@ -116,8 +100,7 @@ class Session:
 
     def start(self) -> Session:
         """Start the run in the background loop; give the session."""
-        with _running_lock:
-            _running.add(self)
+        winddown.add(self)
         self._future = loop.submit(self._run())
         return self
 
@@ -212,7 +195,7 @@ class Session:
         For a view that leaves most of a flood out: the action waits, as it does for a slow
         terminal, and the page, its server and a click on Stop get their share of the processor.
         """
-        self._unhurried = True
+        self._pace.take_time()
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have a function called, in the loop's thread, whenever there is something new."""
@@ -310,10 +293,7 @@ class Session:
             self._notify()
             taken += 1
             if taken % FRAMES_A_TURN == 0:
-                rest = 0.0
-                if self._unhurried and turn > self._hurry_until:
-                    rest = min(REST * (time.monotonic() - turn), MOST_REST_SECONDS)
-                await asyncio.sleep(rest)
+                await asyncio.sleep(self._pace.rest(turn, time.monotonic()))
                 turn = time.monotonic()
         self._over.set()
 
@@ -342,8 +322,7 @@ class Session:
 
     def _stop(self) -> None:
         self._presses += 1
-        # Between a press and its effect is only what the agent and the network still hold.
-        self._hurry_until = time.monotonic() + HURRY_SECONDS
+        self._pace.hurry(time.monotonic())
         if self._protocol is not None:
             self._protocol.stop()
             self._after_change()
@@ -408,30 +387,9 @@ class Session:
             self.error.result = result
         # What was typed may be long, and the result outlives the session.
         self._stdin, self._typed = None, []
-        with _running_lock:
-            _running.discard(self)
+        winddown.discard(self)
         self._done.set()
         self._notify()
-
-
-def _wind_down_all() -> None:
-    """Stop what still runs when the interpreter ends, so that nothing is left behind."""
-    left = running()
-    for session in left:
-        session.stop_and_wait(EXIT_GRACE_SECONDS)
-    end = time.monotonic() + EXIT_GRACE_SECONDS + 1
-    for session in left:
-        with contextlib.suppress(TimeoutError):
-            session.wait(max(0.0, end - time.monotonic()))
-
-
-atexit.register(_wind_down_all)
-
-
-def running() -> list[Session]:
-    """Give the sessions that run now."""
-    with _running_lock:
-        return list(_running)
 
 
 def _now() -> datetime:

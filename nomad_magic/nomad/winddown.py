@@ -1,0 +1,49 @@
+"""What becomes of running sessions when the interpreter ends: none is left behind."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from nomad_magic.nomad.session import Session
+
+GRACE_SECONDS: Final = 2.0
+"""How long an action may clean up when the interpreter that started it ends."""
+
+_running: set[Session] = set()
+_lock = threading.Lock()
+
+
+def add(session: Session) -> None:
+    """Remember a session that starts."""
+    with _lock:
+        _running.add(session)
+
+
+def discard(session: Session) -> None:
+    """Forget a session that is over."""
+    with _lock:
+        _running.discard(session)
+
+
+def running() -> list[Session]:
+    """Give the sessions that run now."""
+    with _lock:
+        return list(_running)
+
+
+def _stop_all() -> None:
+    left = running()
+    for session in left:
+        session.stop_and_wait(GRACE_SECONDS)
+    end = time.monotonic() + GRACE_SECONDS + 1
+    for session in left:
+        with contextlib.suppress(TimeoutError):
+            session.wait(max(0.0, end - time.monotonic()))
+
+
+atexit.register(_stop_all)

@@ -1,0 +1,27 @@
+"""How fast a session reads: at full speed, unless it was told to take its time."""
+
+from __future__ import annotations
+
+from nomad_magic.nomad.pace import HURRY_SECONDS, MOST_REST_SECONDS, REST, Pace
+
+
+def test_nobody_rests_unasked() -> None:
+    """The text view and the Python API read as fast as they can."""
+    assert Pace().rest(0.0, 1.0) == 0.0
+
+
+def test_an_unhurried_reader_rests_as_a_part_of_its_turn() -> None:
+    """And never so long that someone would notice."""
+    pace = Pace()
+    pace.take_time()
+    assert pace.rest(100.0, 100.01) == REST * (100.01 - 100.0)
+    assert pace.rest(100.0, 200.0) == MOST_REST_SECONDS
+
+
+def test_a_press_hurries_it_for_a_moment() -> None:
+    """An action that ignores it must not take the page's time away for good."""
+    pace = Pace()
+    pace.take_time()
+    pace.hurry(50.0)
+    assert pace.rest(50.0, 50.0 + HURRY_SECONDS) == 0.0
+    assert pace.rest(51.0, 51.02 + HURRY_SECONDS) > 0.0
