@@ -18,7 +18,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
-    InvalidProxyStatus,
     InvalidStatus,
     WebSocketException,
 )
@@ -126,7 +125,8 @@ class Client:
     ) -> None:
         self.target = target
         self.options = options
-        self._proxy = target.proxies.find(target.address)
+        proxy = self._proxy_url = target.proxies.find(target.address)
+        self._proxy = parse_address(proxy) if proxy else None
         self._ssl = context or tls.context(target.tls, needed=target.address.scheme == "https")
         self._http: httpx.AsyncClient | None = None
         self._busy = 0
@@ -183,7 +183,7 @@ class Client:
         url = address.url(path, {**self.target.params, **params})
         self._check_address("")
         scheme = {"http": "ws", "https": "wss"}[address.url_scheme]
-        extra: dict[str, Any] = {"proxy": self._proxy or None}
+        extra: dict[str, Any] = {"proxy": self._proxy_url or None}
         if address.scheme == "unix":
             extra |= {"unix": True, "path": address.path}
         elif scheme == "wss":
@@ -211,24 +211,14 @@ class Client:
 
     async def _unreachable(self, prefix: str, error: BaseException) -> Unreachable:
         """Say why nothing answered; with a proxy, which one it was."""
-        if not self._proxy:
-            return Unreachable(
-                prefix + await networds.explain(error, self.target.address, self.options)
-            )
-        proxy = parse_address(self._proxy)
-        if isinstance(error, httpx.ProxyError):
-            # Go gives the words of the status line alone.
-            words = str(error).partition(" ")[2] or str(error)
-        elif isinstance(error, InvalidProxyStatus):
-            words = error.response.reason_phrase
-        else:
-            words = await networds.explain(error, proxy, self.options)
-            words = f"proxyconnect tcp: {words}" if words.startswith("dial ") else words
-        variable = f"{self.target.address.scheme}_proxy".upper()
+        address, options = self.target.address, self.options
+        if self._proxy is None:
+            return Unreachable(prefix + await networds.explain(error, address, options))
+        variable = f"{address.scheme}_proxy".upper()
         return Unreachable(
-            prefix + words,
-            hint=f"The way went through the proxy {proxy} ({variable}). NO_PROXY names the hosts "
-            "for which there is to be none.",
+            prefix + await networds.explain_by_proxy(error, self._proxy, options),
+            hint=f"The way went through the proxy {self._proxy} ({variable}). NO_PROXY names the "
+            "hosts for which there is to be none.",
         )
 
     async def aclose_when_idle(self) -> None:
@@ -252,7 +242,7 @@ class Client:
                     verify=self._ssl or False,
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=4),
                     uds=address.path if address.scheme == "unix" else None,
-                    proxy=self._proxy or None,
+                    proxy=self._proxy_url or None,
                 ),
                 timeout=httpx.Timeout(options.answer_timeout, connect=options.connect_timeout),
                 follow_redirects=False,

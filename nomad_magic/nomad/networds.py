@@ -80,6 +80,23 @@ async def explain(error: BaseException, address: Address, options: Options) -> s
     return f"net/http: HTTP/1.x transport connection broken: {_lower(str(error))}"
 
 
+async def explain_by_proxy(error: BaseException, proxy: Address, options: Options) -> str:
+    """Say why a request through a proxy brought no answer.
+
+    Args:
+        error: As for `explain`.
+        proxy: Where the request went first.
+        options: The bounds that may have been passed.
+    """
+    # Of the proxy's refusal Go gives the words of the status line alone.
+    if isinstance(error, httpx.ProxyError):
+        return str(error).partition(" ")[2] or str(error)
+    if isinstance(error, websockets.exceptions.InvalidProxyStatus):
+        return error.response.reason_phrase
+    words = await explain(error, proxy, options)
+    return f"proxyconnect tcp: {words}" if words.startswith("dial ") else words
+
+
 async def _too_late(error: BaseException, address: Address, options: Options) -> str:
     """Say which bound was passed, and which setting holds it."""
     if isinstance(error, httpx.ConnectTimeout):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from support.loops import in_a_thread
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 @dataclass
@@ -75,17 +76,14 @@ async def _relay(
 
 @contextmanager
 def proxy() -> Iterator[Proxy]:
-    """Run a proxy on a port of its own, in a loop and a thread of its own."""
+    """Run a proxy on a port of its own."""
     made = Proxy()
-    loop = asyncio.new_event_loop()
-    over = asyncio.Event()
-    ready = threading.Event()
 
-    async def main() -> None:
+    @asynccontextmanager
+    async def serving() -> AsyncIterator[None]:
         server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
         made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        ready.set()
-        await over.wait()
+        yield
         server.close()
         # The client keeps its connections.
         left = asyncio.all_tasks() - {asyncio.current_task()}
@@ -93,12 +91,5 @@ def proxy() -> Iterator[Proxy]:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    thread = threading.Thread(target=loop.run_until_complete, args=[main()])
-    thread.start()
-    try:
-        assert ready.wait(10)
+    with in_a_thread(serving):
         yield made
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import threading
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -20,9 +19,11 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from support.loops import in_a_thread
+
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 HTTP = Path(__file__).parent.parent / "data" / "http"
 
@@ -94,21 +95,19 @@ class Script:
 
 @contextmanager
 def scripted(context: ssl.SSLContext | None = None) -> Iterator[Script]:
-    """Serve a script on a port of its own, in a loop and a thread of its own.
+    """Serve a script on a port of its own.
 
     Args:
         context: For TLS.
     """
     script = Script()
-    loop = asyncio.new_event_loop()
-    over = asyncio.Event()
-    ready = threading.Event()
 
     async def handle(connection: ServerConnection) -> None:
         assert script.session is not None
         await script.session(connection)
 
-    async def main() -> None:
+    @asynccontextmanager
+    async def serving() -> AsyncIterator[None]:
         async with serve(
             handle,
             "127.0.0.1",
@@ -121,15 +120,7 @@ def scripted(context: ssl.SSLContext | None = None) -> Iterator[Script]:
         ) as server:
             port = server.sockets[0].getsockname()[1]
             script.address = f"{'https' if context else 'http'}://127.0.0.1:{port}"
-            ready.set()
-            await over.wait()
+            yield
 
-    thread = threading.Thread(target=loop.run_until_complete, args=[main()])
-    thread.start()
-    try:
-        assert ready.wait(10)
+    with in_a_thread(serving):
         yield script
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
