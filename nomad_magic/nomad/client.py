@@ -24,6 +24,7 @@ from websockets.exceptions import (
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
 from nomad_magic.nomad import networds, tls
+from nomad_magic.nomad.dial import dial
 from nomad_magic.nomad.gowords import go_quote, to_bytes
 from nomad_magic.nomad.protocol import CLOSE_ABNORMAL
 from nomad_magic.nomad.settings import parse_address
@@ -189,6 +190,10 @@ class Client:
         elif scheme == "wss":
             extra |= {"ssl": self._ssl, "server_hostname": self._server_name()}
         try:
+            if address.scheme != "unix" and self._proxy is None:
+                extra["sock"] = await dial(
+                    address.hostname, address.port, self.options.connect_timeout
+                )
             socket = await _Connect(
                 scheme + url.removeprefix(address.url_scheme),
                 additional_headers=self._headers(),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import websockets.exceptions
 
+from nomad_magic.nomad.dial import DialTimeout
 from nomad_magic.nomad.gowords import go_quote, to_bytes
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ async def explain_by_proxy(error: BaseException, proxy: Address, options: Option
 
 async def _too_late(error: BaseException, address: Address, options: Options) -> str:
     """Say which bound was passed, and which setting holds it."""
-    if isinstance(error, httpx.ConnectTimeout):
+    if isinstance(error, httpx.ConnectTimeout | DialTimeout):
         return (
             f"dial {await _where(address)}: i/o timeout: not connected within "
             f"{options.connect_timeout:g} s (connect_timeout)"
