@@ -164,21 +164,23 @@ class WidgetView(View):
     def show(self) -> None:
         """Hear the page, tell it what is new, and send output."""
         self._pump.poll()
+        if self.session.done:
+            # The record says it all, and should not wait behind anything.
+            return
         self._tell()
         self._feed.send()
 
     def end(self) -> None:
-        """Send the end, and put the record in the widget's place."""
-        session = self.session
-        result = session.result
+        """Put the record in the widget's place, then send the end to views that have none."""
+        result = self.session.result
+        self._publish(self._display, Record(result).bundle(), update=True)
+        self._publish(self._head, announcement(result), update=True)
         self._feed.finish()
         with self._widget.hold_sync():
+            self._tell()
             self._widget.status = result.masker.text(result.state)
             self._widget.outcome = str(result.outcome)
-            self._widget.stop_label = self._widget.stop_hint = ""
             self._widget.phase = "ended"
-        self._publish(self._head, announcement(result), update=True)
-        self._publish(self._display, Record(result).bundle(), update=True)
         if not self._feed.reloaded:
             _over.append((time.monotonic(), self._widget))
         # A page that was reloaded in mid-run drops the record: there the widget is all there is.
@@ -191,7 +193,7 @@ class WidgetView(View):
             widget.stop_label = label
             widget.stop_hint = STOP_HINTS[label]
             widget.notice = "\n".join(session.result.notices)
-            if widget.phase == "starting" and session.result.started is not None:
+            if widget.phase == "starting" and session.result.started and not session.done:
                 widget.elapsed_ms = session.elapsed * 1000
                 widget.phase = "running"
                 self._publish(self._head, announcement(session.result), update=True)
