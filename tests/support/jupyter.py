@@ -215,6 +215,10 @@ class Notebook:
     def run_all(self) -> None:
         self.command("notebook:run-all-cells")
 
+    def run_cell(self) -> None:
+        """Run the cell that is selected, and select the next."""
+        self.command("notebook:run-cell-and-select-next")
+
     def cell(self, index: int) -> Locator:
         return self.page.locator(".jp-Notebook .jp-CodeCell").nth(index)
 
