@@ -60,6 +60,14 @@ class Token:
         granted = self.namespaces.get(namespace, self.namespaces.get("*", frozenset()))
         return self.management or capability in granted
 
+    def may_list(self, capability: str, namespace: str) -> bool:
+        """Whether it has the capability in that namespace; for `*`, in any one."""
+        if namespace == "*":
+            return self.management or any(
+                capability in granted for granted in self.namespaces.values()
+            )
+        return self.may(capability, namespace)
+
     @property
     def may_read_nodes(self) -> bool:
         """Whether it may read nodes."""

@@ -300,8 +300,10 @@ def _build_task(source: Any, where: str, restart: Restart) -> Task:
     fields = _Fields(source, where)
     name = fields.text("Name")
     fields.where = where = f"{where}: task {name!r}"
-    if not name or "/" in name:
-        raise AgentError(f"{where}: a task needs a name without a slash")
+    if not name or "/" in name or "\\" in name:
+        raise AgentError(f"{where}: a task needs a name without a slash or a backslash")
+    if name in (".", ".."):
+        raise AgentError(f"{where}: a task's name is the name of its directory")
     driver = fields.text("Driver")
     if driver not in DRIVERS:
         raise AgentError(

@@ -9,6 +9,7 @@ import os
 import socket
 import ssl
 import stat
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.errors import AgentError
@@ -16,6 +17,9 @@ from nomad_magic.errors import AgentError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+_CONNECTION: Final[ContextVar[socket.socket]] = ContextVar("connection")
+"""The one whose handshake is under way."""
 
 _TLS_HANDSHAKE: Final = b"\x16"
 _FIRST_BYTE_SECONDS: Final = 10.0
@@ -86,7 +90,7 @@ def tls_context(cert: Path, key: Path, ca: Path | None) -> ssl.SSLContext:
     Raises:
         AgentError: A file cannot be read, or is no certificate or key.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = _Context(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(cert, key)
@@ -96,6 +100,37 @@ def tls_context(cert: Path, key: Path, ca: Path | None) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         raise AgentError(f"TLS: {error}") from error
     return context
+
+
+class _Context(ssl.SSLContext):
+    """TLS settings with which a client is told why it is refused.
+
+    asyncio closes a connection whose handshake fails without sending the alert that says why.
+    """
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        made = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        connection, handshake = _CONNECTION.get(), made.do_handshake
+
+        def do_handshake() -> None:
+            try:
+                handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError:
+                with contextlib.suppress(OSError):
+                    connection.send(outgoing.read())
+                raise
+
+        made.do_handshake = do_handshake  # type: ignore[method-assign]  # asyncio calls it there
+        return made
 
 
 class Listener:
@@ -152,6 +187,7 @@ class Listener:
             if self._context is not None:
                 if not await _begins_with_tls(connection):
                     return
+                _CONNECTION.set(connection)
                 options = {"ssl": self._context, "ssl_shutdown_timeout": 2.0}
             await loop.connect_accepted_socket(self._protocol, connection, **options)
         except (OSError, TimeoutError):

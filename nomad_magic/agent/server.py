@@ -141,7 +141,7 @@ class Api:
 
     def _jobs(self, query: Mapping[str, str], token: Token) -> Any:
         namespace = query.get("namespace") or DEFAULT_NAMESPACE
-        if namespace != "*" and not token.may(acl.LIST_JOBS, namespace):
+        if not token.may_list(acl.LIST_JOBS, namespace):
             raise Refusal(403, "Permission denied")
         page = query.get("per_page") or "0"
         if not page.isdecimal():
@@ -201,7 +201,7 @@ class Api:
 
     def _allocations(self, query: Mapping[str, str], token: Token) -> Any:
         namespace = query.get("namespace") or DEFAULT_NAMESPACE
-        if namespace != "*" and not token.may(acl.READ_JOB, namespace):
+        if not token.may_list(acl.READ_JOB, namespace):
             raise Refusal(403, "Permission denied")
         prefix = query.get("prefix", "")
         _check_prefix(prefix)

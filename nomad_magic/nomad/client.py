@@ -41,6 +41,7 @@ HIGHEST_PORT = 65535
 CLOSE_SECONDS = 0.25
 """How long a close may take: an agent whose process is silent never answers it."""
 
+_HTTP_1_0 = b"HTTP/1.0 "
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 BODY_SHOWN = 1024
@@ -101,6 +102,38 @@ def _ended(closed: ConnectionClosed) -> ConnectionEnded:
     cause = closed.__cause__
     reason = f"read: {networds.os_error(cause)}" if isinstance(cause, OSError) else ""
     return ConnectionEnded(CLOSE_ABNORMAL, reason or "unexpected EOF")
+
+
+class _Connection(ClientConnection):
+    """websockets' connection, which by itself takes no HTTP/1.0 and forgets why it was lost."""
+
+    _head: bytes | None = b""
+    _lost: Exception | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is not None:
+            # Go's server refuses with HTTP/1.0 what speaks no TLS; so do some load balancers.
+            data = self._head + data
+            if len(data) < len(_HTTP_1_0):
+                self._head = data
+                return
+            self._head = None
+            if data.startswith(_HTTP_1_0):
+                data = b"HTTP/1.1 " + data.removeprefix(_HTTP_1_0)
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = exc
+        super().connection_lost(exc)
+
+    async def handshake(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            await super().handshake(*args, **kwargs)
+        except InvalidHandshake as error:
+            if self._lost is None:
+                raise
+            # An alert of TLS, as that of a client certificate that is not accepted.
+            raise self._lost from error
 
 
 class _Connect(connect):
@@ -198,6 +231,7 @@ class Client:
                 scheme + url.removeprefix(address.url_scheme),
                 additional_headers=self._headers(),
                 user_agent_header=None,
+                create_connection=_Connection,
                 compression=None,
                 open_timeout=self.options.connect_timeout,
                 ping_interval=None,
@@ -218,7 +252,10 @@ class Client:
         """Say why nothing answered; with a proxy, which one it was."""
         address, options = self.target.address, self.options
         if self._proxy is None:
-            return Unreachable(prefix + await networds.explain(error, address, options))
+            return Unreachable(
+                prefix + await networds.explain(error, address, options),
+                hint=networds.certificate_hint(error, address, self.target.tls),
+            )
         variable = f"{address.scheme}_proxy".upper()
         return Unreachable(
             prefix + await networds.explain_by_proxy(error, self._proxy, options),
@@ -300,10 +337,11 @@ def _with_server_name(name: str) -> Any:
 
 
 def _unexpected(status: int, body: str) -> UnexpectedAnswer:
+    body = body.strip()
     said = f" ({body})" if body else ""
     return UnexpectedAnswer(
         f"Unexpected response code: {status}{said[: BODY_SHOWN + 3]}",
         status=status,
         body=body[:BODY_SHOWN],
-        hint=networds.in_between(body),
+        hint=networds.answer_hint(body),
     )

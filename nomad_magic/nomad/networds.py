@@ -25,7 +25,7 @@ from nomad_magic.nomad.gowords import go_quote, to_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nomad_magic.nomad.settings import Address, Options
+    from nomad_magic.nomad.settings import Address, Options, TLSFiles
 
 BODY_BYTES: Final = 1 << 16
 """How much of a compressed body is unpacked: a small one can stand for gigabytes."""
@@ -34,6 +34,16 @@ BODY_BYTES: Final = 1 << 16
 _UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
 _EXPIRED: Final = frozenset({9, 10})
 _WRONG_NAME: Final = frozenset({62, 64})
+
+# The alerts of RFC 8446, section 6, by OpenSSL's names, where Go's package crypto/tls says them
+# in other words.
+_ALERTS: Final = {
+    "CERTIFICATE_EXPIRED": "expired certificate",
+    "CERTIFICATE_REVOKED": "revoked certificate",
+    "CERTIFICATE_UNKNOWN": "unknown certificate",
+    "UNKNOWN_CA": "unknown certificate authority",
+    "PROTOCOL_VERSION": "protocol version not supported",
+}
 
 _LOST_WORDS: Final = re.compile(
     r"disconnected|incomplete|without sending|end of file|closed", re.IGNORECASE
@@ -162,8 +172,8 @@ def _tls(error: ssl.SSLError) -> str:
     if reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}:
         return "http: server gave HTTP response to HTTPS client"
     if "ALERT" in reason:
-        said = reason.partition("ALERT_")[2].replace("_", " ").lower()
-        return f"remote error: tls: {said}"
+        alert = reason.partition("ALERT_")[2]
+        return f"remote error: tls: {_ALERTS.get(alert) or alert.replace('_', ' ').lower()}"
     if reason == "UNEXPECTED_EOF_WHILE_READING":
         return "EOF"
     return f"tls: {reason.replace('_', ' ').lower() or error}"
@@ -178,6 +188,48 @@ def _certificate(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code in _WRONG_NAME:
         return f"certificate is valid for another name: {detail}"
     return detail
+
+
+def certificate_hint(error: BaseException, address: Address, files: TLSFiles) -> str:
+    """Say which certificate it was that was not accepted, and by whom; nothing if none was.
+
+    Args:
+        error: As for `explain`.
+        address: Where the request went.
+        files: The certificates that were asked for.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _of_the_agents(cause.verify_code, address, files)
+        if isinstance(cause, ssl.SSLError):
+            alert = (cause.reason or "").partition("ALERT_")[2]
+            if "CERTIFICATE" not in alert and alert != "UNKNOWN_CA":
+                return ""
+            if files.client_cert:
+                return f"The agent does not accept our certificate, {files.client_cert}."
+            return (
+                "The agent wants a certificate of ours: -client-cert and -client-key, or "
+                "NOMAD_CLIENT_CERT and NOMAD_CLIENT_KEY."
+            )
+    return ""
+
+
+def _of_the_agents(code: int, address: Address, files: TLSFiles) -> str:
+    if code in _UNKNOWN_AUTHORITY:
+        roots = files.ca_cert or files.ca_path or "the system's roots"
+        return (
+            f"The agent's certificate was checked against {roots}; -ca-cert (NOMAD_CACERT) names "
+            "the certificate of another authority."
+        )
+    if code in _EXPIRED:
+        return "It is the agent's certificate whose time it is not."
+    if code in _WRONG_NAME:
+        name = files.server_name or address.hostname
+        return (
+            f"The agent's certificate does not bear the name {name}; -tls-server-name "
+            "(NOMAD_TLS_SERVER_NAME) has another one checked, as server.global.nomad."
+        )
+    return ""
 
 
 def not_json(body: bytes, error: Exception) -> str:
@@ -196,6 +248,13 @@ def not_json(body: bytes, error: Exception) -> str:
         character = go_quote(text[problem.pos])[1:-1]
         return f"invalid character '{character}' {place}"
     return f"json: cannot unmarshal the answer: {error}"
+
+
+def answer_hint(body: str) -> str:
+    """Give a hint when an answer is not what an agent says to a client that reached it."""
+    if "HTTP request to an HTTPS server" in body:
+        return "There is TLS on that port: the address begins with https://."
+    return in_between(body)
 
 
 def in_between(body: str) -> str:

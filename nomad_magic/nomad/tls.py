@@ -86,9 +86,18 @@ def _load_client(made: ssl.SSLContext, cert: str, key: str) -> None:
         made.load_cert_chain(cert, key, password=_refuse_passphrase)
     except (ssl.SSLError, ValueError) as error:
         raise SettingsError(
-            f"Error initializing client: tls: {getattr(error, 'reason', None) or error}",
+            f"Error initializing client: tls: {_mismatch(error) or error}",
             hint=f"The certificate is {cert}, its key {key}.",
         ) from error
+
+
+def _mismatch(error: Exception) -> str:
+    """Say in Go's words that a key is not the certificate's; what else is wrong, in OpenSSL's."""
+    reason = getattr(error, "reason", None) or ""
+    return {
+        "KEY_VALUES_MISMATCH": "private key does not match public key",
+        "KEY_TYPE_MISMATCH": "private key type does not match public key type",
+    }.get(reason, reason)
 
 
 def _refuse_passphrase() -> str:

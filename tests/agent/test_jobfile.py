@@ -115,6 +115,8 @@ def job_with(**changes: Any) -> dict[str, Any]:
         ({"group": {"Volumes": {"x": {}}}}, "does not do Volumes"),
         ({"group": {"Networks": [{}]}}, "does not do Networks"),
         ({"task": {"Actions": [{"Name": "a b", "Command": "x"}]}}, "is no name for an action"),
+        ({"task": {"Name": "a\\b"}}, "without a slash or a backslash"),
+        ({"task": {"Name": ".."}}, "the name of its directory"),
         ({"task": {"Config": {"command": "x", "work_dir": "/"}}}, "does not do work_dir"),
         ({"TaskGroups": []}, "no task groups"),
         ({"ID": ""}, "needs an ID"),

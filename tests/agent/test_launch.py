@@ -338,6 +338,8 @@ def test_acl(tmp_path: Path) -> None:
         assert status("other", f"/v1/allocation/{alloc['ID']}?namespace=other") == 403
         assert status("star", "/v1/jobs") == 200
         assert status("star", "/v1/jobs?namespace=other") == 403
+        assert status("no list-jobs", "/v1/jobs?namespace=*") == 403
+        assert status("no read-job", "/v1/allocations?namespace=*") == 403
         assert reason("all") == "action nope not found in task t"
         for secret in ("no alloc-exec", "other", "unknown", ""):
             assert reason(secret) == "Permission denied"

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support import nomads
+from support.secured import secured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from support.certificates import Certificates
 
 
 def pytest_report_header() -> str:
@@ -34,3 +37,12 @@ def agent(started_agent: nomads.Agent, no_agent_from_outside: None) -> nomads.Ag
     """The agent of this case, named by the environment as for the CLI."""
     os.environ.update(started_agent.environ)
     return started_agent
+
+
+@pytest.fixture(scope="session", params=nomads.AGENTS)
+def secured_agent(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[nomads.Agent, Certificates]]:
+    """An agent with ACL, mutual TLS and two namespaces."""
+    with secured(request.param, tmp_path_factory.mktemp("secured")) as started:
+        yield started

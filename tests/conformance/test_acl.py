@@ -20,6 +20,14 @@ ALLOCATIONS = (
     'Error fetching allocations: error querying job "cache": '
     "Unexpected response code: 403 (Permission denied)"
 )
+RIGHTS = {
+    "everything": list(nomads.CAPABILITIES),
+    **{
+        f"no-{left}": [one for one in nomads.CAPABILITIES if one != left]
+        for left in nomads.CAPABILITIES
+    },
+}
+"""The tokens, and what each may do in the namespace `default`."""
 EXEC = "failed to exec into task: Permission denied"
 
 
@@ -28,13 +36,8 @@ def guarded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[nomads.Agent]:
     """An agent that asks for tokens."""
-    folder = tmp_path_factory.mktemp("acl")
-    started = (
-        nomads.embedded(acl=folder / "acl.json")
-        if request.param == "embedded"
-        else nomads.real(folder, acl=True)
-    )
-    with started as agent:
+    setup = nomads.Setup(rights={name: {"default": rights} for name, rights in RIGHTS.items()})
+    with nomads.either(request.param, tmp_path_factory.mktemp("acl"), setup) as agent:
         yield agent
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -18,17 +19,14 @@ from typing import TYPE_CHECKING, Any
 from nomad_magic.agent import EmbeddedAgent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from support.certificates import Certificates
 
 JOBS = Path(__file__).parent.parent / "data" / "jobs"
-JOB_FILES = ("runbook", "batch", "cachetwo")
+JOB_FILES = tuple(JOBS / f"{name}.nomad.hcl" for name in ("runbook", "batch", "cachetwo"))
 
 CAPABILITIES = ("list-jobs", "read-job", "alloc-exec", "alloc-node-exec")
-RIGHTS = {
-    "everything": list(CAPABILITIES),
-    **{f"no-{left}": [one for one in CAPABILITIES if one != left] for left in CAPABILITIES},
-}
-"""The tokens of an agent with ACL, and what each may do in the namespace `default`."""
 
 AGENTS = ["embedded", *(["nomad"] if shutil.which("nomad") else [])]
 """What the conformance suite runs against."""
@@ -50,14 +48,21 @@ class Agent:
     def address(self) -> str:
         return self.environ["NOMAD_ADDR"]
 
-    def get(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def get(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask the agent something, or send it something, past the code that is tested."""
         request = urllib.request.Request(
             self.address + path,
             headers={"X-Nomad-Token": self.environ.get("NOMAD_TOKEN", "")},
             data=None if body is None else json.dumps(body).encode(),
         )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        if self.address.startswith("https:"):
+            context = ssl.create_default_context(cafile=self.environ["NOMAD_CACERT"])
+            context.load_cert_chain(
+                self.environ["NOMAD_CLIENT_CERT"], self.environ["NOMAD_CLIENT_KEY"]
+            )
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        opener = urllib.request.build_opener(*handlers)
         with opener.open(request, timeout=10) as answer:
             text = answer.read()
         return json.loads(text) if text else None
@@ -81,6 +86,25 @@ class Agent:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What an agent is started with, of either kind."""
+
+    jobs: Sequence[Path] = JOB_FILES
+    """In HCL, or in the JSON of the API."""
+    ready: Callable[[Agent], bool] = Agent.ready
+    """Whether the jobs run."""
+    rights: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    """Tokens: what each may do, in each namespace.  With none, no token is asked for."""
+    namespaces: Sequence[str] = ()
+    """Those beside `default`."""
+    certificates: Certificates | None = None
+    """It serves TLS, and wants a client's certificate."""
+
+
+PLAIN = Setup()
+
+
 def until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
     """Wait for something that has no event to wait on; fail when it does not come."""
     end = time.monotonic() + seconds
@@ -101,52 +125,83 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def embedded(*, acl: Path | None = None) -> Iterator[Agent]:
-    """Run the embedded agent with the three job files.
+def either(name: str, folder: Path, setup: Setup = PLAIN) -> Iterator[Agent]:
+    """Run one of `AGENTS`.
 
     Args:
-        acl: Where to write its policy file, if it is to have tokens of different rights.
+        name: Which.
+        folder: For what it is configured by.
+        setup: What is to be on it.
     """
-    files = [JOBS / f"{name}.nomad.hcl" for name in JOB_FILES]
-    tokens = {name: secrets.token_hex(16) for name in RIGHTS} if acl else {}
-    if acl:
-        entries = [
-            {
-                "name": name,
-                "secret": tokens[name],
-                "namespaces": {"default": rights},
-                "node": "read",
-            }
-            for name, rights in RIGHTS.items()
-        ]
-        acl.write_text(json.dumps({"tokens": entries}))
-    with EmbeddedAgent(files, acl=acl) as started:
-        agent = Agent("embedded", dict(started.environment), tokens)
-        until(agent.ready, seconds=READY_SECONDS, what="the jobs run on the embedded agent")
+    with embedded(folder, setup) if name == "embedded" else real(folder, setup) as agent:
         yield agent
 
 
 @contextmanager
-def real(folder: Path, *, acl: bool = False) -> Iterator[Agent]:
-    """Run a `nomad agent -dev` with the three job files, on ports of its own.
+def embedded(folder: Path | None = None, setup: Setup = PLAIN) -> Iterator[Agent]:
+    """Run the embedded agent.
+
+    Args:
+        folder: For its policy file; only with `setup.rights`.
+        setup: What is to be on it.
+    """
+    tokens = {name: secrets.token_hex(16) for name in setup.rights}
+    acl = None
+    if tokens:
+        assert folder is not None
+        entries = [
+            {
+                "name": name,
+                "secret": tokens[name],
+                "namespaces": rights,
+                "node": "read",
+            }
+            for name, rights in setup.rights.items()
+        ]
+        acl = folder / "acl.json"
+        acl.write_text(json.dumps({"tokens": entries}))
+    certificates = setup.certificates
+    cert, key = certificates.server if certificates else (None, None)
+    with EmbeddedAgent(
+        setup.jobs,
+        acl=acl,
+        tls_cert=cert,
+        tls_key=key,
+        tls_ca=certificates.ca if certificates else None,
+    ) as started:
+        more = certificates.environ if certificates else {}
+        agent = Agent("embedded", {**started.environment, **more}, tokens)
+        until(
+            lambda: setup.ready(agent),
+            seconds=READY_SECONDS,
+            what="the jobs run on the embedded agent",
+        )
+        yield agent
+
+
+@contextmanager
+def real(folder: Path, setup: Setup = PLAIN) -> Iterator[Agent]:
+    """Run a `nomad agent -dev` on ports of its own.
 
     Args:
         folder: For its configuration and its log.
-        acl: It asks for a token; there are some of different rights.
+        setup: What is to be on it.
     """
-    program = shutil.which("nomad")
-    assert program is not None
     http, rpc, serf = free_ports(3)
+    scheme, more = "http", dict[str, str]()
+    if setup.certificates:
+        scheme, more = "https", setup.certificates.environ
+    agent = Agent("nomad", {"NOMAD_ADDR": f"{scheme}://127.0.0.1:{http}", **more})
     config = folder / "agent.hcl"
     config.write_text(
-        f"ports {{\n http = {http}\n rpc = {rpc}\n serf = {serf}\n}}\n"
-        + ("acl {\n enabled = true\n}\n" if acl else "")
+        f"ports {{\n http = {http}\n rpc = {rpc}\n serf = {serf}\n}}\n" + _settings(setup)
     )
+    program = shutil.which("nomad")
+    assert program is not None
     # Nothing of ours in its environment: it would reach the tasks.
     environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     # Tasks and actions inherit it; the recordings were made on an xterm.
     environ["TERM"] = "xterm"
-    agent = Agent("nomad", {"NOMAD_ADDR": f"http://127.0.0.1:{http}"})
     with (
         (folder / "nomad.log").open("wb") as log,
         subprocess.Popen(
@@ -158,40 +213,57 @@ def real(folder: Path, *, acl: bool = False) -> Iterator[Agent]:
         ) as process,
     ):
         try:
-            if acl:
+            if setup.rights:
                 until(
-                    lambda: _bootstrapped(agent, process),
+                    lambda: _bootstrapped(agent, process, setup),
                     seconds=READY_SECONDS,
                     what="nomad has a first token",
                 )
             until(lambda: _has_node(agent, process), seconds=READY_SECONDS, what="nomad has a node")
-            for name in JOB_FILES:
+            for namespace in setup.namespaces:
+                agent.get("/v1/namespace", {"Name": namespace})
+            for path in setup.jobs:
+                form = ["-json"] if path.suffix == ".json" else []
                 subprocess.run(
-                    [program, "job", "run", "-detach", str(JOBS / f"{name}.nomad.hcl")],
+                    [program, "job", "run", "-detach", *form, str(path)],
                     check=True,
                     capture_output=True,
                     stdin=subprocess.DEVNULL,
                     env={**environ, **agent.environ},
                 )
-            until(agent.ready, seconds=READY_SECONDS, what="the jobs run on nomad")
+            until(lambda: setup.ready(agent), seconds=READY_SECONDS, what="the jobs run on nomad")
             yield agent
         finally:
             process.terminate()
 
 
-def _bootstrapped(agent: Agent, process: subprocess.Popen[bytes]) -> bool:
-    """Make the first token, then one for each of `RIGHTS`; whether that was possible by now."""
+def _settings(setup: Setup) -> str:
+    """Give what a real agent's configuration says of ACL and TLS."""
+    text = "acl {\n enabled = true\n}\n" if setup.rights else ""
+    if setup.certificates:
+        cert, key = setup.certificates.server
+        text += (
+            "tls {\n http = true\n verify_https_client = true\n"
+            f' ca_file = "{setup.certificates.ca}"\n'
+            f' cert_file = "{cert}"\n key_file = "{key}"\n}}\n'
+        )
+    return text
+
+
+def _bootstrapped(agent: Agent, process: subprocess.Popen[bytes], setup: Setup) -> bool:
+    """Make the first token, then those of the setup; whether that was possible by now."""
     assert process.poll() is None, "nomad ended by itself; its log says why"
     try:
         first = agent.get("/v1/acl/bootstrap", {})
     except OSError:
         return False
     agent.environ["NOMAD_TOKEN"] = first["SecretID"]
-    for name, rights in RIGHTS.items():
-        rules = (
-            f'namespace "default" {{\n capabilities = {json.dumps(rights)}\n}}\n'
-            'node {\n policy = "read"\n}\n'
+    for name, rights in setup.rights.items():
+        rules = "".join(
+            f'namespace "{namespace}" {{\n capabilities = {json.dumps(list(given))}\n}}\n'
+            for namespace, given in rights.items()
         )
+        rules += 'node {\n policy = "read"\n}\n'
         agent.get(f"/v1/acl/policy/{name}", {"Name": name, "Rules": rules})
         token = agent.get("/v1/acl/token", {"Name": name, "Type": "client", "Policies": [name]})
         agent.tokens[name] = token["SecretID"]

@@ -421,6 +421,32 @@ def test_a_compressed_refusal_of_an_upgrade_is_read() -> None:
     assert "proxy" in error.hint
 
 
+@pytest.mark.parametrize("cut", [1, 8, 9, 20])
+def test_an_upgrade_may_be_refused_in_http_1_0(cut: int) -> None:
+    """As Go's server and some load balancers do, in however many pieces it comes."""
+
+    async def ask() -> NomadMagicError:
+        whole = b"HTTP/1.0 503 Service Unavailable\r\n\r\n<html>No server</html>\n"
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(whole[:cut])
+            # Both ends are in one loop: by then the client has read this piece.
+            for _ in range(5):
+                await asyncio.sleep(0)
+            writer.write(whole[cut:])
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            return await failure_at(f"http://127.0.0.1:{port}", upgrade=True)
+
+    error = asyncio.run(ask())
+    assert error.message == "Unexpected response code: 503 (<html>No server</html>)"
+    assert "load balancer" in error.hint
+
+
 def test_basic_auth_takes_any_password() -> None:
     """Also one whose bytes are no UTF-8."""
     odd = b"\xff".decode("utf-8", "surrogateescape")

@@ -1,0 +1,102 @@
+"""A cluster with everything on: ACL, mutual TLS, two namespaces, and names of every kind."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from support import nomads
+from support.certificates import Certificates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LISTING = ["list-jobs", "read-job"]
+EVERYTHING = [*LISTING, "alloc-exec", "alloc-node-exec"]
+UNLISTED = ["read-job", "alloc-exec", "alloc-node-exec"]
+RIGHTS = {
+    "both": {"default": EVERYTHING, "apart": EVERYTHING},
+    "default": {"default": EVERYTHING},
+    "reader": {"default": LISTING, "apart": LISTING},
+    "unlisted": {"default": ["list-jobs"], "apart": UNLISTED},
+    "isolated": {"apart": [*LISTING, "alloc-exec"]},
+    "nothing": {},
+}
+"""The tokens, and what each may do in which namespace."""
+
+# What Nomad 2.0.6 takes was measured: a blank in all but a job's ID and an action's name, a slash
+# and a backslash in all but a task's name.
+ODD = "%2F?x#y+z&k=v;'\"<é日Ж💥"
+ODD_ID = f"/a//b\\{ODD}/allocations"
+ODD_GROUP = f" a/../b\\ c{ODD}\t"
+ODD_TASK = f" a b {ODD}"
+ODD_ACTION = f"../a\\{ODD}/action"
+
+
+@contextmanager
+def secured(name: str, folder: Path) -> Iterator[tuple[nomads.Agent, Certificates]]:
+    """Run one of `nomads.AGENTS` with all of this.
+
+    Args:
+        name: Which.
+        folder: For the certificates and all other files of it.
+    """
+    certificates = Certificates(folder)
+    jobs = [
+        _job("shop", "default"),
+        _job("shop", "apart"),
+        _job("only", "apart"),
+        _job(ODD_ID, "default", group=ODD_GROUP, task=ODD_TASK, action=ODD_ACTION),
+        _job("plain/action", "default"),
+    ]
+    paths = []
+    for number, job in enumerate(jobs):
+        path = folder / f"{number}.json"
+        path.write_text(json.dumps({"Job": job}), encoding="utf-8")
+        paths.append(path)
+
+    def ready(agent: nomads.Agent) -> bool:
+        found = agent.get("/v1/allocations?namespace=*")
+        return [stub["ClientStatus"] for stub in found] == ["running"] * len(jobs)
+
+    setup = nomads.Setup(
+        jobs=paths,
+        ready=ready,
+        rights=RIGHTS,
+        namespaces=["apart"],
+        certificates=certificates,
+    )
+    with nomads.either(name, folder, setup) as agent:
+        yield agent, certificates
+
+
+def _job(
+    job: str, namespace: str, *, group: str = "web", task: str = "main", action: str = "where"
+) -> dict[str, Any]:
+    """Give a job whose action says in which namespace it is."""
+    return {
+        "ID": job,
+        "Name": job,
+        "Namespace": namespace,
+        "Type": "service",
+        "Datacenters": ["*"],
+        "TaskGroups": [
+            {
+                "Name": group,
+                "Count": 1,
+                "Tasks": [
+                    {
+                        "Name": task,
+                        "Driver": "raw_exec",
+                        "Config": {"command": "/bin/sleep", "args": ["9999"]},
+                        "Resources": {"CPU": 20, "MemoryMB": 32},
+                        "Actions": [
+                            {"Name": action, "Command": "/bin/echo", "Args": [namespace, action]}
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
