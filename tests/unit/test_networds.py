@@ -19,6 +19,7 @@ import httpx
 import msgspec
 import pytest
 import trustme
+from support.front import has_ipv6
 
 from nomad_magic import flags
 from nomad_magic.errors import NomadMagicError, RequestError, UnexpectedAnswer, Unreachable
@@ -102,15 +103,6 @@ def reply(status: str, body: bytes, *headers: str) -> bytes:
 # As recorded
 
 
-def _loopback6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
 def _resolver() -> bool:
     """Whether a name that cannot exist is known not to exist."""
     try:
@@ -132,7 +124,7 @@ UNREACHED = {
 def test_a_recorded_failure_has_the_recorded_words(name: str) -> None:
     """Refused, no such file, no such host, no such port, no such scheme: each as the CLI's."""
     recorded = UNREACHED[name]
-    if "[::1]" in name and not _loopback6():
+    if "[::1]" in name and not has_ipv6():
         pytest.skip("there is no IPv6 here")
     environ = {"NOMAD_ADDR": "http://127.0.0.1:1"} | recorded["env"]
     args = flags.parse(recorded["argv"], environ=environ, stdin_is_tty=False)

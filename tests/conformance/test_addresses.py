@@ -1,0 +1,107 @@
+"""Addresses of every kind: a unix socket, IPv6, basic auth, and what stands behind the host."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+from support.cells import Shell, environment
+from support.front import Front, front, has_ipv6
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from support.nomads import Agent
+
+LINE = "-job=cache -group=redis -task=server hello"
+REQUESTS = 5
+"""How many a run makes: four questions, and the session."""
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[Shell]:
+    """A shell that asks the configured address alone, for the session too."""
+    shell = Shell()
+    assert shell.run("%config NomadMagics.direct = False").error is None
+    yield shell
+    shell.close()
+
+
+@pytest.fixture(scope="module")
+def plain(started_agent: Agent) -> Iterator[Front]:
+    with front(started_agent.address, "127.0.0.1") as made:
+        yield made
+
+
+def check(shell: Shell, agent: Agent, made: Front, **more: str) -> list[str | None]:
+    """Run an action through a front; give the Authorization header of each request."""
+    for sent in made.sent:
+        sent.clear()
+    with environment({**agent.environ, "NOMAD_ADDR": made.address, **more}):
+        ran = shell.magic(LINE)
+    assert ran.error is None
+    assert (ran.stdout, ran.stderr) == (b"hello\n", b"oops\n")
+    headers = made.headers("Authorization")
+    assert len(headers) == REQUESTS
+    assert made.headers("Upgrade").count("websocket") == 1
+    return headers
+
+
+@pytest.mark.parametrize("name", ["nomad.sock", "a b é.sock"])
+def test_a_unix_socket(shell: Shell, agent: Agent, tmp_path: Path, name: str) -> None:
+    """Requests and the session go over it, with `127.0.0.1` as their host, as the CLI's do.
+
+    A blank in the path is better than in the CLI, which looks for a file called `a%20b`.
+    """
+    with front(agent.address, tmp_path / name) as made:
+        assert check(shell, agent, made) == [None] * REQUESTS
+        assert made.headers("Host") == ["127.0.0.1"] * REQUESTS
+        auth = check(shell, agent, made, NOMAD_HTTP_AUTH="me:hunter22")
+        assert auth == [basic("me:hunter22")] * REQUESTS
+
+
+def test_ipv6(shell: Shell, agent: Agent) -> None:
+    """An address in brackets, and its host with them."""
+    if not has_ipv6():
+        pytest.skip("there is no IPv6 here")
+    with front(agent.address, "::1") as made:
+        check(shell, agent, made)
+        assert made.address.startswith("http://[::1]:")
+        assert made.headers("Host") == [made.address.removeprefix("http://")] * REQUESTS
+
+
+def test_what_follows_the_host_is_ignored(shell: Shell, agent: Agent, plain: Front) -> None:
+    """A path, a query and a fragment change nothing."""
+    check(shell, agent, plain, NOMAD_ADDR=f"{plain.address}/some/path?a=b#c")
+    assert all(b"GET /v1/" in sent for sent in plain.sent if sent)
+    assert not any(b"some" in sent for sent in plain.sent)
+
+
+# What the real CLI of version 2.0.6 sends.
+AUTH = {
+    ("me:hunter%20%2F:2@", ""): "me:hunter /:2",
+    ("", "env:hunter:22"): "env:hunter:22",
+    ("url:hunter22@", "env:hunter33"): "url:hunter22",
+    ("", "env"): "env:",
+    ("only@", ""): "only:",
+    (":hunter22@", ""): ":hunter22",
+    ("@", "env:hunter22"): ":",
+}
+
+
+@pytest.mark.parametrize(("user", "variable"), AUTH)
+def test_basic_auth(shell: Shell, agent: Agent, plain: Front, user: str, variable: str) -> None:
+    """In the URL or in NOMAD_HTTP_AUTH: it is in each request, and nowhere in what is kept."""
+    address = plain.address.replace("//", f"//{user}")
+    auth = check(shell, agent, plain, NOMAD_ADDR=address, NOMAD_HTTP_AUTH=variable)
+    assert auth == [basic(AUTH[user, variable])] * REQUESTS
+    with environment({**agent.environ, "NOMAD_ADDR": address, "NOMAD_HTTP_AUTH": variable}):
+        result = shell.magic(LINE).value
+    assert "hunter" not in repr(result) + result.record()
+    assert result.place.address == plain.address
+
+
+def basic(credentials: str) -> str:
+    return "Basic " + base64.b64encode(credentials.encode()).decode()

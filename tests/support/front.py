@@ -1,0 +1,104 @@
+"""What stands before an agent and hands on every byte: another kind of address for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from support.loops import in_a_thread
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+
+@dataclass
+class Front:
+    """Where it listens, and what went through it to the agent."""
+
+    address: str = ""
+    """`http://…` or `unix://…`."""
+    sent: list[bytearray] = field(default_factory=list)
+    """What each connection sent."""
+
+    def headers(self, name: str) -> list[str | None]:
+        """Give the value of a header in each request, None where it is missing."""
+        heads = [
+            head
+            for data in self.sent
+            for head in re.findall(rb"GET .*?\r\n\r\n", bytes(data), re.DOTALL)
+        ]
+        found = [re.search(rf"\r\n{name}: (.*?)\r\n".encode(), head) for head in heads]
+        return [one[1].decode() if one else None for one in found]
+
+
+@contextmanager
+def front(address: str, where: str | Path) -> Iterator[Front]:
+    """Serve an agent at another address.
+
+    Args:
+        address: The agent's, without TLS.
+        where: A host to listen on, on a free port, or the path of a unix socket.
+    """
+    made = Front()
+    agent = urlsplit(address)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.sent.append(sent := bytearray())
+        there_reader, there_writer = await asyncio.open_connection(agent.hostname, agent.port)
+
+        async def pump(
+            source: asyncio.StreamReader, sink: asyncio.StreamWriter, seen: bytearray
+        ) -> None:
+            with contextlib.suppress(OSError):
+                while data := await source.read(1 << 16):
+                    seen += data
+                    sink.write(data)
+                    await sink.drain()
+                sink.write_eof()
+
+        # A task of a server that ends cancelled is logged as a failure.
+        with (
+            contextlib.suppress(asyncio.CancelledError),
+            contextlib.closing(writer),
+            contextlib.closing(there_writer),
+        ):
+            await asyncio.gather(
+                pump(reader, there_writer, sent), pump(there_reader, writer, bytearray())
+            )
+
+    @asynccontextmanager
+    async def serving() -> AsyncIterator[None]:
+        if isinstance(where, str):
+            server = await asyncio.start_server(serve, where, 0)
+            host = f"[{where}]" if ":" in where else where
+            made.address = f"http://{host}:{server.sockets[0].getsockname()[1]}"
+        else:
+            server = await asyncio.start_unix_server(serve, where)
+            made.address = f"unix://{where}"
+        yield
+        server.close()
+        # The client keeps its connections.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    with in_a_thread(serving):
+        yield made
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has IPv6 on its loopback interface."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
