@@ -7,13 +7,14 @@ character is stands in `cellwidth.py`, how sequences are told apart in `escapes.
 is in `style.py`; rows and screens are in `screen.py`, text is written by
 `printing.py`, and all the rest that a program can ask for is in `controls.py`.
 
-Known differences to xterm.js, all of them deliberate:
+Known differences to xterm.js, all of them deliberate (those in what a row shows are held by
+`tests/browser/test_terminal.py`, each with its reason):
 
 * a repeat count (REP) is bounded by the width, every other count by the size of the screen;
 * of the national character sets only the British one and the DEC line drawing are there;
 * reverse wraparound (`?45`) and protected cells (DECSCA) are not there;
-* marks with nothing before them are dropped where a row is full;
-* with autowrap off (DECAWM), wide characters at the last column can leave other cells behind;
+* with autowrap off (DECAWM), what xterm.js hides behind half a wide character is dropped;
+* an underline or a link that DECRC ended does not come back with the next SGR 0, 4 or 58;
 * at most 64 zero-width marks stay on one character;
 * a lone surrogate is shown as U+FFFD, so that every line can be written as UTF-8;
 * a new size wraps nothing anew;
@@ -119,7 +120,8 @@ class Terminal(Controls):
         place, final = sequence[:-1], sequence[-1]
         if place in PLACES and final in SETS:
             self._sets[PLACES[place]] = SETS[final]
-            self._use_set(self._shift)
+            if PLACES[place] == self._shift:
+                self._use_set(self._shift)
         elif sequence in {"%@", "%G"}:
             self._sets[0] = None
             self._use_set(0)

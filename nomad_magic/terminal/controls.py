@@ -230,6 +230,8 @@ class Controls:
     def _mode(self, values: list[int], *, on: bool) -> None:
         if 4 in values:
             self._out.insert = on
+        if 20 in values:
+            self._out.newline = on
 
     def _private_mode(self, values: list[int], *, on: bool) -> None:
         for mode in values:

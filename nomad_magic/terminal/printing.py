@@ -17,10 +17,10 @@ class Printer:
 
     Attributes:
         screen: where it writes; its cursor may stand one past the last column, which means that
-            the next character wraps (as xterm.js does it).
+            the next character wraps (as xterm.js does it), or two, behind a mark of no width.
         pen: the style of what is written.
         characters: the character set in use as a `str.translate` table; `None` is ASCII.
-        autowrap, insert: DECAWM and IRM.
+        autowrap, insert, newline: DECAWM, IRM and LNM; with `newline` a line feed also returns.
         last: cells that the character just before took, 0 if there is none to join or repeat.
     """
 
@@ -31,7 +31,7 @@ class Printer:
         self.autowrap = True
         self.insert = False
         self.last = 0
-        self._newline = newline
+        self.newline = newline
 
     def text(self, run: str) -> None:
         """Write `run`: printable characters, carriage returns and line feeds."""
@@ -49,7 +49,7 @@ class Printer:
             run = run[1:]
         body = run.removesuffix("\r")
         feeds, pairs, returns = body.count("\n"), body.count("\r\n"), body.count("\r")
-        if returns == pairs and (self._newline or pairs == feeds):
+        if returns == pairs and (self.newline or pairs == feeds):
             self._whole_lines(body.replace("\r\n", "\n").split("\n"))
         else:
             first, *others = body.split("\n")
@@ -64,14 +64,15 @@ class Printer:
         """Go down one row, scrolling at the end of the region."""
         screen = self.screen
         self.last = 0
-        if self._newline:
+        if self.newline:
             screen.x = 0
         if screen.y == screen.bottom:
             screen.scroll(erased(self.pen))
         elif screen.y < screen.height - 1:
             screen.y += 1
             screen.row.wrapped = False
-        screen.x = min(screen.x, screen.width - 1)
+        if screen.x >= screen.width:
+            screen.x -= 1
 
     def repeat(self, count: int) -> None:
         """Write the character before once more, `count` times."""
@@ -148,6 +149,8 @@ class Printer:
 
     def _print(self, run: str) -> None:
         screen = self.screen
+        if not self.autowrap and not self.last and screen.x < screen.width:
+            screen.row.part(screen.x, self.pen)
         if run.isascii():
             end = screen.x + len(run)
             if end <= screen.width and not self.insert:
@@ -171,10 +174,11 @@ class Printer:
         width, end, at = screen.width, len(text), 0
         self.last = 1
         while at < end:
+            if self._hides():
+                screen.x = width
+                return
             if screen.x >= width:
                 if not self.autowrap:
-                    if screen.row.cell(width - 1) == "":
-                        return  # xterm.js hides what comes behind half a wide character
                     at, screen.x = end - 1, width - 1
                 elif end - at > 2 * width and self._can_scroll():
                     rows = [text[start : start + width] for start in range(at, end, width)]
@@ -186,10 +190,21 @@ class Printer:
             x = screen.x
             piece = text[at : at + width - x]
             if self.insert:
+                screen.row.part(x, pen)
                 screen.row.insert(x, len(piece), width, pen)
             screen.row.write(x, piece, pen)
             screen.x = x + len(piece)
             at += len(piece)
+
+    def _hides(self) -> bool:
+        """Whether what comes now is not seen: xterm.js puts it behind half a wide character."""
+        screen = self.screen
+        return (
+            not self.autowrap
+            and not self.insert
+            and screen.x >= screen.width - 1
+            and screen.row.cell(screen.width - 1) == ""
+        )
 
     def _can_scroll(self) -> bool:
         screen = self.screen
@@ -212,6 +227,7 @@ class Printer:
             piece = text[at : at + (width - screen.x) // 2]
             cells = [cell for character in piece for cell in (character, "")]
             if self.insert:
+                screen.row.part(screen.x, pen)
                 screen.row.insert(screen.x, len(cells), width, pen)
             screen.row.put(screen.x, cells, pen)
             screen.x += len(cells)
@@ -221,12 +237,27 @@ class Printer:
         """Write characters of no width: to the one before, or in cells of their own."""
         screen = self.screen
         if self.last and screen.x:
-            screen.row.join(screen.x - 1, text, _MOST_MARKS)
+            row = screen.row
+            if self.last == 1 and row.cell(screen.x - 1) == "":
+                return  # the character that they belong to is hidden
+            if self.last == _WIDE and "" not in (row.cell(screen.x - 1), row.cell(screen.x)):
+                # There was no room for a wide one, but what they join now is as wide as that.
+                row.put(screen.x, [""], self.pen)
+            row.join(screen.x - 1, text, _MOST_MARKS)
             return
-        own = text[: max(screen.width - screen.x, 0)]
-        if own:
-            screen.row.put(screen.x, own, self.pen)
+        width, at = screen.width, 0
+        while at < len(text):
+            # Having no width, a mark finds room even where a row is full, but is not seen there.
+            if screen.x > width:
+                if self.autowrap:
+                    self._wrap()
+                else:
+                    screen.x = width - 1
+            own = text[at : at + width + 1 - screen.x]
+            if screen.x < width:
+                screen.row.put(screen.x, own[: width - screen.x], self.pen)
             screen.x += len(own)
+            at += len(own)
 
     def _wrap(self) -> None:
         screen = self.screen

@@ -68,8 +68,8 @@ class Row:
         """Write `cells`, in which a wide character is followed by `""`, from cell `x` on."""
         own = self._open()
         end = x + len(cells)
-        self._part(x, pen)
-        self._part(end, pen)
+        self.part(x, pen)
+        self.part(end, pen)
         self._reach(x)
         own[x:end] = cells
         self._pens[x:end] = [pen] * len(cells)
@@ -93,11 +93,14 @@ class Row:
         if count <= 0 or (pen is DEFAULT and x >= self._length()):
             return
         cells = self._open()
-        self._part(x, pen)
+        if 0 < x < len(cells) and cells[x] == "":
+            # Of a wide character in two the second half keeps its style.
+            cells[x - 1 : x + 1] = [EMPTY, EMPTY]
+            self._pens[x - 1] = pen
         self._reach(x)
         cells[x:x] = [EMPTY] * count
         self._pens[x:x] = [pen] * count
-        self._part(width, pen)
+        self.part(width, pen)
         del cells[width:], self._pens[width:]
 
     def delete(self, x: int, count: int, width: int, pen: Style) -> None:
@@ -106,14 +109,21 @@ class Row:
         if count <= 0 or (pen is DEFAULT and x >= self._length()):
             return
         cells = self._open()
-        self._part(x, pen)
-        self._part(x + count, pen)
+        self.part(x, pen)
+        self.part(x + count, pen)
         if pen is not DEFAULT:
             self._reach(width)
         del cells[x : x + count], self._pens[x : x + count]
         if pen is not DEFAULT:
             cells.extend([EMPTY] * count)
             self._pens.extend([pen] * count)
+
+    def part(self, x: int, pen: Style) -> None:
+        """Make sure that no wide character stands on both sides of the edge before cell `x`."""
+        cells = self._open()
+        if 0 < x < len(cells) and cells[x] == "":
+            cells[x - 1 : x + 1] = [EMPTY, EMPTY]
+            self._pens[x - 1 : x + 1] = [pen, pen]
 
     def freeze(self) -> Frozen:
         """The row as it is now."""
@@ -154,13 +164,6 @@ class Row:
         if (short := x - len(cells)) > 0:
             cells.extend([EMPTY] * short)
             self._pens.extend([DEFAULT] * short)
-
-    def _part(self, x: int, pen: Style) -> None:
-        """Make sure that no wide character stands on both sides of the edge before cell `x`."""
-        cells = self._open()
-        if 0 < x < len(cells) and cells[x] == "":
-            cells[x - 1 : x + 1] = [EMPTY, EMPTY]
-            self._pens[x - 1 : x + 1] = [pen, pen]
 
 
 def _shown(text: str, *, last: bool) -> str:

@@ -1,13 +1,13 @@
 """What `nomad_magic.terminal` promises.
 
-The expected rows in `tests/data/terminal/cases.json` are xterm.js's own. They were made with the
-npm package `@xterm/headless` 6.0.0 under Node: each case's input was written to
-`new Terminal({cols, rows, scrollback: 100000, convertEol: newline})`; then every row of the normal
-buffer, and of the alternate one if it was on, was read cell by cell, neighbours of one style
-joined, and blanks in the default style at the end of a row and empty rows at the end left off.
-A style is written `foreground|background|flags`; the flags' letters are in `FLAGS` below (xterm.js
-also reports a hyperlink as underlined). The inputs are random sequences and recordings, on a pty,
-of `ls --color`, a progress bar, a bar like apt's, `top` and `watch`.
+The expected rows in `tests/data/terminal/cases.json` are xterm.js's own, read by
+`tests/browser/rows.js`: every row of the normal buffer, and of the alternate one if it was on, cell
+by cell, neighbours of one style joined, and blanks in the default style at the end of a row and
+empty rows at the end left off. A style is written `foreground|background|flags`; the flags' letters
+are in `tests/support/sequences.py` (xterm.js also reports a hyperlink as underlined).
+`tests/browser/test_terminal.py` holds them against the xterm.js of the live view. The inputs are
+random sequences and recordings, on a pty, of `ls --color`, progress bars, `apt-get`, `top` and
+`watch`.
 """
 
 import json
@@ -19,25 +19,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import sequences
 
-from nomad_magic.terminal import Colour, Line, Span, Style, Terminal, plain
+from nomad_magic.terminal import Line, Span, Style, Terminal, plain
 from nomad_magic.terminal.style import DEFAULT
 
 CASES = json.loads(
     (Path(__file__).parents[1] / "data" / "terminal" / "cases.json").read_text(encoding="utf-8")
 )
-FLAGS = {
-    "b": "bold",
-    "d": "dim",
-    "i": "italic",
-    "u": "underline",
-    "k": "blink",
-    "v": "inverse",
-    "n": "invisible",
-    "s": "strike",
-    "o": "overline",
-}
-
 PIECES = st.one_of(
     st.text(max_size=12),
     st.sampled_from(
@@ -88,35 +77,12 @@ def style_of(text: str) -> Style:
     return shown(text + "x")[0][-1].style
 
 
-def colour(value: Colour | None) -> str:
-    if value is None or isinstance(value, int):
-        return "" if value is None else str(value)
-    return "#" + ".".join(map(str, value))
-
-
-def written(line: Line) -> list[list[str]]:
-    spans: list[list[str]] = []
-    for span in line:
-        style = span.style
-        flags = "".join(
-            letter
-            for letter, name in FLAGS.items()
-            if getattr(style, name) or (name == "underline" and style.link)
-        )
-        key = f"{colour(style.fg)}|{colour(style.bg)}|{flags}"
-        if spans and spans[-1][1] == key:
-            spans[-1][0] += span.text
-        else:
-            spans.append([span.text, key])
-    return spans
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_rows_as_xterm(case: dict[str, Any]) -> None:
     """Every row has the text and the styles that xterm.js gives it."""
     terminal = Terminal(case["width"], case["height"], newline=case["newline"])
     terminal.feed(case["input"])
-    assert [written(line) for line in terminal.rows()] == case["rows"]
+    assert [sequences.written(line) for line in terminal.rows()] == case["rows"]
 
 
 @given(OUTPUT, SIZES, st.booleans(), st.lists(st.integers(0, 200), max_size=8))

@@ -1,0 +1,155 @@
+"""What the record's terminal shows, held row by row against the xterm.js of the live view.
+
+It runs in a bare page, from the bundle that the view itself runs from. `rows.js` reads its rows
+as `tests/unit/test_terminal.py` describes them. Some of the inputs are made at random from a
+seed, some were recorded from real programs on a pty.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support import sequences
+
+from nomad_magic import terminal
+from nomad_magic.terminal import Terminal
+from nomad_magic.transcript import text_decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
+
+HERE = Path(__file__).parent
+VIEW = Path(terminal.__file__).parents[1] / "notebook" / "static" / "view.js"
+CASES = json.loads((HERE.parent / "data" / "terminal" / "cases.json").read_text(encoding="utf-8"))
+RECORDED = [case for case in CASES if not case["name"].startswith("random")]
+SEEDS = range(600)
+
+ED_1 = "Cannot set properties of undefined (setting 'isWrapped')"
+
+# For each reason an output, what xterm.js shows of it, and what the record does.
+DIFFERENCES: dict[str, tuple[str | bytes, list[str] | str, list[str]]] = {
+    "REP: a few bytes must not become megabytes": (
+        "x\x1b[15b",
+        ["x" * 10, "x" * 6],
+        ["x" * 10, "x"],
+    ),
+    "NRCS: other national character sets turn brackets into letters, and no program asks": (
+        "\x1b(K[a]",
+        ["ÄaÜ"],
+        ["[a]"],
+    ),
+    "DECSET 45: reverse wraparound is not there": (
+        "0123456789a\x1b[?45h\b\b-",
+        ["012345678-", "a"],
+        ["0123456789", "-"],
+    ),
+    "DECSCA: protected cells are not there": ('\x1b[1"qab\x1b[0"qc\x1b[?2K', ["ab"], []),
+    "marks: a character may carry 64 of them": (
+        "e" + "\u0301" * 70,
+        ["e" + "\u0301" * 70],
+        ["e" + "\u0301" * 64],
+    ),
+    "UTF-8: a byte that is none is seen as U+FFFD, for nothing may get lost unseen": (
+        b"caf\xe9 au lait",
+        ["caf au lai", "t"],
+        ["caf\ufffd au la", "it"],
+    ),
+    "DECRC: what it ended has ended": ("\x1b[4m\x1b8a\x1b[59mb", ["ab_"], ["ab"]),
+    "DECAWM off: what stood behind a wide character does not come out again": (
+        "\x1b[?7l01234567\u65e5x\x1b[9G-",
+        ["01234567-x"],
+        ["01234567-"],
+    ),
+    "ED 1: xterm.js fails on the last cell of the last row": (
+        "ab\x1b[99;99H\x1b[1Jc",
+        ED_1,
+        ["", "", "         c"],
+    ),
+}
+
+Rows = list[list[list[str]]]
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes
+
+
+@pytest.fixture(scope="module")
+def xterm(chromium: Browser) -> Iterator[Callable[[list[dict[str, Any]]], list[Rows | str]]]:
+    """Give what xterm.js shows of some cases: the rows, or what it said when it failed."""
+    page = chromium.new_page()
+    page.evaluate(
+        """async ([view, rows]) => {
+            const load = code => import(URL.createObjectURL(
+                new Blob([code], {type: "text/javascript"})));
+            const { Terminal } = await load(view);
+            const { rows: read } = await load(rows);
+            window.shown = cases => read(Terminal, cases);
+        }""",
+        [VIEW.read_text(encoding="utf-8"), (HERE / "rows.js").read_text(encoding="utf-8")],
+    )
+    yield lambda cases: page.evaluate("cases => shown(cases)", cases)
+    page.close()
+
+
+def ours(case: dict[str, Any]) -> Rows:
+    made = Terminal(case["width"], case["height"], newline=case["newline"])
+    made.feed(case["input"])
+    return [sequences.written(line) for line in made.rows()]
+
+
+def check(cases: list[dict[str, Any]], shown: list[Rows | str]) -> None:
+    """Check that all are the same; the shortest case that is not is the one to look at."""
+    wrong = [(case, rows) for case, rows in zip(cases, shown, strict=True) if ours(case) != rows]
+    if wrong:
+        case, rows = min(wrong, key=lambda one: len(one[0]["input"]))
+        assert ours(case) == rows, f"{len(wrong)} of {len(cases)} cases, {case}"
+
+
+def test_generated_output(xterm: Callable[..., list[Rows | str]]) -> None:
+    """Every row of every generated case has the text and the styles that xterm.js gives it."""
+    cases = [sequences.case(seed) for seed in SEEDS]
+    shown = xterm(cases)
+    failed = [at for at, rows in enumerate(shown) if rows == ED_1]
+    assert len(failed) < 5
+    check(*([one for at, one in enumerate(all_) if at not in failed] for all_ in (cases, shown)))
+
+
+def test_binary_files(xterm: Callable[..., list[Rows | str]]) -> None:
+    """The same for what is no text at all."""
+    cases = [sequences.junk(seed) for seed in range(100)]
+    check(cases, xterm(cases))
+
+
+def test_recordings(xterm: Callable[..., list[Rows | str]]) -> None:
+    """The same for real programs; the rows that the unit tests expect are xterm.js's own."""
+    shown = xterm(CASES)
+    check(CASES, shown)
+    assert shown == [case["rows"] for case in CASES]
+    assert len(RECORDED) > 10
+
+
+@pytest.mark.parametrize(
+    ("text", "theirs", "mine"), DIFFERENCES.values(), ids=[why.split(":")[0] for why in DIFFERENCES]
+)
+def test_what_differs(
+    xterm: Callable[..., list[Rows | str]],
+    text: str | bytes,
+    theirs: list[str] | str,
+    mine: list[str],
+) -> None:
+    """What is known to differ does, and only so: a reason that has gone is taken off the list."""
+    case = {"width": 10, "height": 3, "newline": False, "input": text}
+    if isinstance(text, bytes):
+        case |= {"input": text_decoder().decode(text), "bytes": list(text)}
+    (shown,) = xterm([case])
+    assert theirs == (shown if isinstance(shown, str) else texts(shown))
+    assert mine == texts(ours(case))
+
+
+def texts(rows: Rows) -> list[str]:
+    """Give the text of rows, an underline behind each piece that is underlined."""
+    return ["".join(text + "_" * style.endswith("u") for text, style in row) for row in rows]
