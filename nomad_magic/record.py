@@ -108,7 +108,7 @@ class Record:
             f' <span style="{_MUTED}">{where}</span></div>',
         ]
         if output := self._output_html():
-            pre = f'<pre style="{_OUTPUT}">{output}</pre>'
+            pre = f'<pre dir="ltr" style="{_OUTPUT}">{output}</pre>'
             parts.append(f'<div style="{_WINDOW}" tabindex="0">{pre}</div>')
         parts += [self._facts_html(), "</div>"]
         return "".join(parts)
@@ -173,7 +173,7 @@ class Record:
         # A secret that a cut runs through must not be shown in part either.
         start, reach = total - end, min(CUT_BYTES + self._masker.reach, end)
         before = transcript.read(start - reach, reach)
-        head = self._shown(self._masked(transcript.read(0, end), to_end=False))
+        head = self._shown(self._masked(transcript.read(0, end), to_end=False), to_end=False)
         tail = self._shown(self._masked(transcript.read(start), before=before))
         notice = (Span(left_out(total - 2 * end), DEFAULT),)
         return [*head, notice, *tail]
@@ -206,11 +206,16 @@ class Record:
             for stream in STREAMS:
                 yield stream, masks[stream].finish()
 
-    def _shown(self, pieces: Iterable[tuple[StreamName, bytes]]) -> list[Line]:
+    def _shown(
+        self, pieces: Iterable[tuple[StreamName, bytes]], *, to_end: bool = True
+    ) -> list[Line]:
         terminal = Terminal(self._result.width, newline=not self._result.tty)
         decoders = {stream: text_decoder() for stream in STREAMS}
         for stream, data in pieces:
             terminal.feed(decoders[stream].decode(data))
+        if to_end:
+            for decoder in decoders.values():
+                terminal.feed(decoder.decode(b"", final=True))
         # A full-screen program takes its screen away when it ends; a reader wants to see it.
         lines = terminal.lines() or terminal.last_alternate
         return [self._mask_line(line) for line in lines]

@@ -2,11 +2,17 @@
 
 A record cannot know whether it will be read on a light or a dark page.  Colours on the
 page's own background are therefore brought to the brightness that has a contrast of about
-4.5 to 1 against both black and white (WCAG 2.2, success criterion 1.4.3).
+4.5 to 1 against both black and white (WCAG 2.2, success criterion 1.4.3); those on a background
+of their own have as much against that, as in the live view.
+
+A terminal writes from left to right. Right-to-left words are therefore kept apart from what stands
+around them, which would change its place otherwise, and the controls that turn text around are
+left out: nothing may read as something else than what was written (UAX #9, CVE-2021-42574).
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Final
@@ -15,6 +21,8 @@ if TYPE_CHECKING:
     from nomad_magic.terminal import Colour, Line, Style
 
 RGB = tuple[int, int, int]
+
+CONTRAST: Final = 4.5
 
 MIDDLE_LUMINANCE: Final = 0.18
 """The relative luminance that is as far from white as from black, as contrast is measured."""
@@ -29,6 +37,13 @@ _CUBE: Final = (0, 95, 135, 175, 215, 255)
 _OWN_FOREGROUND: Final = "var(--jp-content-font-color1,#1f2328)"
 _OWN_BACKGROUND: Final = "var(--jp-layout-color0,#fff)"
 
+_RIGHT_TO_LEFT: Final = (
+    "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+)
+_WORD: Final = f"[{_RIGHT_TO_LEFT}][{_RIGHT_TO_LEFT}\\u200c-\\u200f]*"
+_WORDS: Final = re.compile(f"({_WORD}(?: {_WORD})*)")
+_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
 
 def _channel(value: int) -> float:
     part = value / 255
@@ -40,6 +55,12 @@ def _luminance(rgb: RGB) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+def _mixed(rgb: RGB, towards: int, share: float) -> RGB:
+    """Give a colour on its way to black (0) or white (255)."""
+    red, green, blue = (round(part + (towards - part) * share) for part in rgb)
+    return red, green, blue
+
+
 @lru_cache(maxsize=4096)
 def legible(rgb: RGB) -> str:
     """Give a colour's like that reads on white and on black, as `#rrggbb`."""
@@ -49,12 +70,25 @@ def legible(rgb: RGB) -> str:
     # Luminance grows steadily with the mix, so halving finds it.
     for _ in range(12):
         share = (low + high) / 2
-        mixed = tuple(round(part + (towards - part) * share) for part in rgb)  # type: ignore[assignment]
+        mixed = _mixed(rgb, towards, share)
         far = _luminance(mixed) > MIDDLE_LUMINANCE
         if far == (towards == 0):
             low = share
         else:
             high = share
+    return _hex(mixed)
+
+
+@lru_cache(maxsize=4096)
+def _apart(rgb: RGB, background: RGB) -> str:
+    """Give a colour, or the first on its way to black or white that reads on a background."""
+    towards = 0 if _luminance(background) > MIDDLE_LUMINANCE else 255
+    mixed = rgb
+    for share in range(1, 11):
+        low, high = sorted((_luminance(mixed), _luminance(background)))
+        if (high + 0.05) / (low + 0.05) >= CONTRAST:
+            break
+        mixed = _mixed(rgb, towards, share / 10)
     return _hex(mixed)
 
 
@@ -77,14 +111,23 @@ def line_html(line: Line) -> str:
 
 
 def _span_html(text: str, style: Style) -> str:
-    html = escape(text)
+    html = escape(text) if text.isascii() else _straight(text)
     if declared := _declarations(style):
         html = f'<span style="{declared}">{html}</span>'
     if style.link:
         html = (
-            f'<a href="{escape(style.link)}" target="_blank" rel="noopener noreferrer">{html}</a>'
+            f'<a href="{escape(style.link)}" target="_blank" rel="noopener noreferrer"'
+            f' style="color:var(--jp-content-link-color,{LEGIBLE["blue"]})">{html}</a>'
         )
     return html
+
+
+def _straight(text: str) -> str:
+    """Give escaped text whose pieces stand in the order in which they were written."""
+    pieces = _WORDS.split(_TURNS.sub("", text))
+    pieces[::2] = map(escape, pieces[::2])
+    pieces[1::2] = [f"<bdi>{words}</bdi>" for words in pieces[1::2]]
+    return "".join(pieces)
 
 
 @lru_cache(maxsize=1024)
@@ -117,7 +160,7 @@ def _colours(style: Style) -> list[str]:
     if background is not None:
         if foreground is None:
             foreground = (0, 0, 0) if _luminance(background) > MIDDLE_LUMINANCE else (255,) * 3
-        return [f"color:{_hex(foreground)}", f"background:{_hex(background)}"]
+        return [f"color:{_apart(foreground, background)}", f"background:{_hex(background)}"]
     if foreground is None:
         return []
     if style.fg in {0, 7, 15} and not style.inverse:

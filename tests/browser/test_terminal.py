@@ -1,4 +1,4 @@
-"""What the record's terminal shows, held row by row against the xterm.js of the live view.
+"""What the record shows: its terminal held row by row against the xterm.js of the live view.
 
 It runs in a bare page, from the bundle that the view itself runs from. `rows.js` reads its rows
 as `tests/unit/test_terminal.py` describes them. Some of the inputs are made at random from a
@@ -15,13 +15,15 @@ import pytest
 from support import sequences
 
 from nomad_magic import terminal
+from nomad_magic.record import Record
+from nomad_magic.result import ActionResult
 from nomad_magic.terminal import Terminal
 from nomad_magic.transcript import text_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 HERE = Path(__file__).parent
 VIEW = Path(terminal.__file__).parents[1] / "notebook" / "static" / "view.js"
@@ -153,3 +155,28 @@ def test_what_differs(
 def texts(rows: Rows) -> list[str]:
     """Give the text of rows, an underline behind each piece that is underlined."""
     return ["".join(text + "_" * style.endswith("u") for text, style in row) for row in rows]
+
+
+def test_a_record_runs_nothing_and_keeps_its_order(page: Page) -> None:
+    """Markup stays text, and what stands after a right-to-left word stays behind it."""
+    made = ActionResult(action="odd", command_line="nomad job action odd")
+    made.transcript.write(
+        "stdout",
+        "name: مرحبا بالعالم = 42 ms\n\u202eturned\n"
+        "</pre><script>document.title = 'ran'</script>"
+        "<img src=x onerror=\"document.title = 'ran'\">\n".encode(),
+    )
+    page.set_content(Record(made).html())
+    pre = page.locator("pre")
+    assert pre.inner_text().splitlines()[1] == "turned"
+    assert "onerror" in pre.inner_text()
+    assert page.locator("script, img").count() == 0
+    assert page.title() == ""
+    lefts = pre.evaluate(
+        """pre => [...pre.childNodes].slice(0, 3).map(node => {
+            const range = document.createRange();
+            range.selectNodeContents(node);
+            return range.getClientRects()[0].left;
+        })"""
+    )
+    assert lefts == sorted(lefts)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import tempfile
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,13 +16,13 @@ from hypothesis import strategies as st
 from nomad_magic.masking import MASK, Masker
 from nomad_magic.record import END_BYTES, WHOLE_BYTES, Record
 from nomad_magic.result import ActionResult, Outcome, Place
+from nomad_magic.styled import CONTRAST, _luminance
 from nomad_magic.wording import instant, left_out, seconds, size
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nomad_magic.transcript import StreamName
 
+DATA = Path(__file__).parents[1] / "data"
 TOKEN = "6d5f8a2e-0c1b-4e7f-9a3d-b2c4d6e8f001"
 ALLOCATION = "fc878e9e-bb55-2969-6e2b-8ed515a62edc"
 MAY_STILL_RUN = "the process may still run in allocation fc878e9e on node vm"
@@ -354,6 +355,107 @@ def test_the_repr_is_short_and_one_line() -> None:
         "40000 bytes of stdout, 0 bytes of stderr>"
     )
     assert "an unknown task" in repr(result(place=Place()))
+
+
+# The output of odd runs, as the record's HTML has it
+
+
+def output_html(made: ActionResult) -> str:
+    """What stands between the record's `<pre>` and its end; nothing without output."""
+    return made._repr_mimebundle_()["text/html"].partition("<pre ")[2].partition("</pre>")[0]
+
+
+def shown_html(text: str | bytes, **named: Any) -> str:
+    data = text if isinstance(text, bytes) else text.encode()
+    return output_html(result(("stdout", data), **named)).partition(">")[2]
+
+
+def test_a_run_without_output_has_no_empty_window() -> None:
+    """Nothing printed, nothing shown; also where all of it was blank or invisible."""
+    for made in (result(), result(("stdout", b"\r\n\x1b[2J\x1b]0;title\x07"))):
+        assert output_html(made) == ""
+        assert "<pre" not in made._repr_mimebundle_()["text/html"]
+
+
+def test_stderr_alone_is_the_output() -> None:
+    """A message on stderr stands where output stands."""
+    assert output_html(result(("stderr", b"cache is cold\n"))).endswith(">cache is cold")
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("progress bar", "[########################################] 100%"),
+        ("curl -#", "#" * 53 + " 100.0%"),
+        ("wget", "2026-11-24 02:05:34 (255 KB/s) - \u2018cache.bin\u2019 saved [400000/400000]"),
+        ("apt-get install", "Setting up redis-tools (1.0) ..."),
+        ("watch -n 0.5", "^[01;34mconfigs^[0m"),
+        ("watch -c interrupted", "日本語.txt"),
+        (
+            "top -n2",
+            "    1 root      20   0   44880  15136   6412 S   0.0   0.1   0:28.40 process_a+",
+        ),
+    ],
+)
+def test_what_a_program_drew_stays_as_it_was_last(name: str, last: str) -> None:
+    """A bar at its end, and the last screen of a program that took the whole of it."""
+    cases = json.loads((DATA / "terminal" / "cases.json").read_text(encoding="utf-8"))
+    (case,) = (case for case in cases if case["name"] == name)
+    made = result(("stdout", case["input"].encode()), tty=True, width=case["width"])
+    assert record_output(made)[-1] == last
+
+
+def test_binary_output_is_text_without_controls() -> None:
+    """What is no UTF-8 is seen as U+FFFD; no control character gets into a notebook."""
+    html = shown_html(bytes(range(256)))
+    assert "\ufffd" in html
+    assert not any((c < " " and c != "\n") or "\x7f" <= c <= "\x9f" for c in html)
+    assert shown_html(b"caf\xe9\n\xc3") == "caf\ufffd\n\ufffd"
+
+
+def test_wide_and_combining_characters_stay_as_they_are() -> None:
+    """Nothing comes between them, also where they reach the edge of the terminal."""
+    text = "日本語 e\u0301 \U0001f469\u200d\U0001f680 ❤\ufe0f "
+    assert shown_html(text * 20 + "|", tty=True, width=79) == text * 20 + "|"
+
+
+def test_right_to_left_words_leave_the_rest_in_its_place() -> None:
+    """They are kept apart, and what turns other text around is left out."""
+    assert shown_html("a: שלום עולם = 42 <ms>") == "a: <bdi>שלום עולם</bdi> = 42 &lt;ms&gt;"
+    assert shown_html("\u202eevil\u202c \u2067iso") == "evil iso"
+
+
+def test_only_links_to_the_web_are_links() -> None:
+    """With a colour that reads on white and on black; the target cannot leave its attribute."""
+    html = shown_html('\x1b]8;;https://a.b/?q="onclick=x\x07here\x1b]8;;javascript:x\x07 there')
+    assert html.startswith('<a href="https://a.b/?q=&quot;onclick=x" target="_blank"')
+    assert "color:" in html
+    assert html.endswith(">here</a> there")
+
+
+def test_the_clipboard_is_left_alone() -> None:
+    """OSC 52 is neither done nor shown."""
+    assert shown_html("a\x1b]52;c;c2VjcmV0\x07b") == "ab"
+
+
+def test_markup_is_text() -> None:
+    """HTML that an action prints is shown, not read."""
+    html = shown_html("</pre><script>x()</script><img src=x onerror='x()'>&amp;")
+    assert html == (
+        "&lt;/pre&gt;&lt;script&gt;x()&lt;/script&gt;&lt;img src=x onerror=&#x27;x()&#x27;&gt;"
+        "&amp;amp;"
+    )
+
+
+def test_text_on_a_background_like_itself_can_be_read() -> None:
+    """As in the live view, whatever the action's colours are."""
+    for fg, bg in [(31, 41), (33, 43), (97, 107), (37, 42), (34, 44)]:
+        style = shown_html(f"\x1b[{fg};{bg}mx").partition('"')[2].partition('"')[0]
+        colours = dict(part.split(":") for part in style.split(";"))
+        luminances = sorted(
+            _luminance(tuple(bytes.fromhex(colours[name][1:]))) for name in ("color", "background")
+        )
+        assert (luminances[1] + 0.05) / (luminances[0] + 0.05) >= CONTRAST
 
 
 # Words
