@@ -50,7 +50,7 @@ function shown(buffer, width) {
   return all;
 }
 
-function show(Terminal, { width, height, newline, input, bytes }) {
+function show({ Terminal, guardErase }, { width, height, newline, input, bytes }) {
   const terminal = new Terminal({
     allowProposedApi: true,
     cols: width,
@@ -59,17 +59,14 @@ function show(Terminal, { width, height, newline, input, bytes }) {
     rows: height,
     scrollback: 100000,
   });
+  guardErase(terminal);
   // A link to anywhere else than the web or a mailbox is none in a record.
   terminal.parser.registerOscHandler(8, (data) => {
     const target = data.slice(data.indexOf(";") + 1);
     return target && !LINK.test(target) ? terminal._core._inputHandler.setHyperlink(";") : false;
   });
-  try {
-    // The public `write` waits for a timer, and what is thrown there no one can catch.
-    terminal._core.writeSync(bytes ? Uint8Array.from(bytes) : input);
-  } catch (error) {
-    return error.message;
-  }
+  // The public `write` waits for a timer, and what is thrown there no one can catch.
+  terminal._core.writeSync(bytes ? Uint8Array.from(bytes) : input);
   const { active, normal } = terminal.buffer;
   const rows = shown(normal, width);
   if (active.type === "alternate") rows.push(...shown(active, width));
@@ -77,10 +74,7 @@ function show(Terminal, { width, height, newline, input, bytes }) {
   return rows;
 }
 
-/**
- * @returns {([string, string][][] | string)[]} For each case its rows; what xterm.js said where it
- *   failed.
- */
-export function rows(Terminal, cases) {
-  return cases.map((one) => show(Terminal, one));
+/** @returns {[string, string][][][]} For each case its rows. */
+export function rows(view, cases) {
+  return cases.map((one) => show(view, one));
 }

@@ -28,6 +28,23 @@ const HIDE_CURSOR = "\x1b[?25l";
  * @property {(text: string) => void} say
  */
 
+/**
+ * Erase the whole screen where xterm.js 6.0.0 fails at it, and would write nothing ever after: from
+ * its beginning to the last cell of its last row (ED 1), with nothing scrolled off yet.
+ *
+ * @param {Terminal} terminal
+ */
+export function guardErase(terminal) {
+  const erase = ([part]) => {
+    const { baseY, cursorX, cursorY } = terminal.buffer.active;
+    const last = cursorX + 1 >= terminal.cols && cursorY + 1 >= terminal.rows;
+    if (part !== 1 || baseY > 0 || !last) return false;
+    return terminal._core._inputHandler.eraseInDisplay({ params: [2] });
+  };
+  terminal.parser.registerCsiHandler({ final: "J" }, erase);
+  terminal.parser.registerCsiHandler({ prefix: "?", final: "J" }, erase);
+}
+
 export class Screen {
   /**
    * @param {HTMLElement} host
@@ -154,6 +171,7 @@ export class Screen {
     for (const number of [0, 1, 2, 9, 52, 99, 777, 1337]) parser.registerOscHandler(number, () => true);
     // Window operations.
     parser.registerCsiHandler({ final: "t" }, () => true);
+    guardErase(this.terminal);
   }
 
   #listen() {
