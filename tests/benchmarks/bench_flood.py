@@ -41,23 +41,22 @@ def main() -> None:
     ):
         for front_end in ("lab", "notebook"):
             for tty in ("false", "true"):
-                page = browser.new_context(viewport={"width": 1100, "height": 900}).new_page()
+                context = browser.new_context(viewport={"width": 1100, "height": 900})
                 cells = ["%load_ext nomad_magic", *[LINE.format(tty)] * runs]
                 path = server.write(
                     f"{front_end}{tty}.ipynb", cells, kernel=jupyter.kernel_name(None)
                 )
-                notebook = jupyter.Notebook(page, server, path, front_end)
+                notebook = jupyter.Notebook(context, server, path, front_end)
                 notebook.open()
-                notebook.cell(0).click()
-                notebook.run_cell()
+                notebook.run(0)
                 notebook.wait_done(0)
-                browser_side = page.context.new_cdp_session(page)
+                browser_side = context.new_cdp_session(notebook.page)
                 for index in range(1, runs + 1):
                     before = heap(browser_side)
-                    page.evaluate(WATCH)
-                    notebook.run_cell()
+                    notebook.page.evaluate(WATCH)
+                    notebook.run(index)
                     notebook.wait_done(index)
-                    gaps: list[float] = page.evaluate(
+                    gaps: list[float] = notebook.page.evaluate(
                         "() => { const gaps = window.gaps; window.gaps = null; return gaps; }"
                     )
                     gaps.sort(reverse=True)
@@ -68,8 +67,8 @@ def main() -> None:
                     )
                 notebook.save()
                 print(f"{'':9} saved: {path.stat().st_size / runs / 1e3:.0f} KB a run")  # noqa: T201
-                page.context.close()
-                server.end_kernels()
+                notebook.close()
+                context.close()
 
 
 def heap(browser_side: CDPSession) -> float:

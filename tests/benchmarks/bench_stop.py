@@ -34,37 +34,40 @@ def main() -> None:
     ):
         for front_end, version in places:
             for action in actions:
-                page = browser.new_context(viewport={"width": 1100, "height": 900}).new_page()
+                context = browser.new_context(viewport={"width": 1100, "height": 900})
                 cells = ["%load_ext nomad_magic", *[LINE.format(action)] * runs]
                 path = server.write(
                     f"{front_end}{version}{action}.ipynb",
                     cells,
                     kernel=jupyter.kernel_name(version),
                 )
-                notebook = jupyter.Notebook(page, server, path, front_end)
+                notebook = jupyter.Notebook(context, server, path, front_end)
                 notebook.open()
-                notebook.cell(0).click()
-                notebook.run_cell()
+                notebook.run(0)
                 notebook.wait_done(0)
                 times = []
                 for index in range(1, runs + 1):
-                    # One at a time: the next action's flood is not a part of this one's end.
-                    notebook.run_cell()
+                    # One at a time (see `jupyter.ONE_CELL`): what the next action does is no part of
+                    # this one's end.
+                    notebook.run(index)
+                    # Lab takes cells out of the page that are not in sight.
+                    notebook.cell(index).scroll_into_view_if_needed()
                     status = notebook.cell(index).get_by_role("status")
                     expect(status).to_contain_text("running", timeout=60_000)
                     if action != "quiet":
                         terminal = notebook.cell(index).locator(".xterm")
                         expect(terminal).to_contain_text("xxxx", timeout=60_000)
                     else:
-                        page.wait_for_timeout(300)
+                        notebook.page.wait_for_timeout(300)
                     times.append(notebook.click_and_time(index))
+                    notebook.wait_done(index)
                 print(  # noqa: T201 - its output is what it is for
                     f"{front_end:9} ipykernel {version or 'newest':8} {action:9} "
                     f"median {statistics.median(times):4.0f} ms, worst of {runs} "
                     f"{max(times):4.0f} ms"
                 )
-                page.context.close()
-                server.end_kernels()
+                notebook.close()
+                context.close()
 
 
 if __name__ == "__main__":

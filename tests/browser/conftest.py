@@ -12,7 +12,7 @@ from support import jupyter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
     from support.nomads import Agent
 
 REQUIRED = "NOMAD_MAGIC_REQUIRE_BROWSER"
@@ -23,8 +23,16 @@ MISSING = "NO CHROMIUM IS FOUND: the live view is NOT tested here; install the p
 MATRIX = [
     ("lab", None),
     ("notebook", None),
-    *(("lab", version) for version in jupyter.older_kernels()),
+    *(("lab", version) for version in jupyter.older_kernels() if version not in jupyter.ONE_CELL),
 ]
+ONE_CELL_MATRIX = [
+    *MATRIX,
+    *(("lab", version) for version in jupyter.older_kernels() if version in jupyter.ONE_CELL),
+]
+
+
+def name_of(place: tuple[str, str | None]) -> str:
+    return f"{place[0]}-{place[1] or 'newest'}"
 
 
 def pytest_report_header() -> str:
@@ -60,48 +68,71 @@ def server(
         yield made
 
 
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def notebooks(
+    chromium: Browser, server: jupyter.Server
+) -> Iterator[Callable[[str, str | None], jupyter.Notebook]]:
+    """Give the one notebook of a front end and a kernel, opened when it is first asked for."""
+    # One context, so that the pages share what they have loaded.
     context = chromium.new_context(viewport={"width": 1100, "height": 900})
-    page = context.new_page()
-    yield page
+    made: dict[tuple[str, str | None], jupyter.Notebook] = {}
+
+    def notebook(front_end: str, version: str | None) -> jupyter.Notebook:
+        place = (front_end, version)
+        if place not in made or made[place].page.is_closed():
+            name = f"{name_of(place)}.ipynb"
+            path = server.write(name, [], kernel=jupyter.kernel_name(version))
+            made[place] = jupyter.Notebook(context, server, path, front_end)
+            made[place].open()
+        return made[place]
+
+    yield notebook
     context.close()
 
 
-@pytest.fixture(params=MATRIX, ids=lambda pair: f"{pair[0]}-{pair[1] or 'newest'}")
+@pytest.fixture(params=MATRIX, ids=name_of)
 def place(request: pytest.FixtureRequest) -> tuple[str, str | None]:
     """The front end and the ipykernel of this test."""
     pair: tuple[str, str | None] = request.param
     return pair
 
 
+@pytest.fixture(params=ONE_CELL_MATRIX, ids=name_of)
+def one_cell_place(request: pytest.FixtureRequest) -> tuple[str, str | None]:
+    """The front end and the ipykernel of a test that runs one cell at a time."""
+    pair: tuple[str, str | None] = request.param
+    return pair
+
+
 @pytest.fixture
 def opened(
-    page: Page, server: jupyter.Server, request: pytest.FixtureRequest
+    notebooks: Callable[[str, str | None], jupyter.Notebook], request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., jupyter.Notebook]]:
-    """Open a notebook of some cells, the extension loaded in the first."""
+    """Give a notebook of some cells, the extension loaded in the first."""
+    used: list[jupyter.Notebook] = []
 
     def open_notebook(
         cells: Sequence[str], front_end: str = "lab", version: str | None = None
     ) -> jupyter.Notebook:
-        name = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60] + ".ipynb"
-        path = server.write(
-            name, ["%load_ext nomad_magic", *cells], kernel=jupyter.kernel_name(version)
-        )
-        notebook = jupyter.Notebook(page, server, path, front_end)
-        notebook.open()
+        notebook = notebooks(front_end, version)
+        used.append(notebook)
+        notebook.fill(["%load_ext nomad_magic", *cells])
         return notebook
 
+    failed = request.session.testsfailed
     yield open_notebook
-    server.end_kernels()
+    if request.session.testsfailed > failed:
+        # Whatever state it is in: the next test gets a new one.
+        for notebook in used:
+            notebook.close()
 
 
 @pytest.fixture
-def screenshot(page: Page) -> Callable[[str], None]:
-    """Keep a picture of the page as an artefact of the test."""
+def screenshot() -> Callable[[jupyter.Notebook, str], None]:
+    """Keep a picture of a page as an artefact of the test."""
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
 
-    def take(name: str) -> None:
-        page.screenshot(path=ARTEFACTS / f"{name}.png")
+    def take(notebook: jupyter.Notebook, name: str) -> None:
+        notebook.page.screenshot(path=ARTEFACTS / f"{name}.png")
 
     return take

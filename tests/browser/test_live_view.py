@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
     from support.jupyter import Notebook
 
 SERVER = "-job=cache -group=redis -task=server"
@@ -45,14 +45,22 @@ def check_saved(saved: Any) -> None:
     assert "widgets" not in saved.metadata
 
 
+def start(notebook: Notebook, index: int = 1) -> None:
+    """Load the extension, and start the action of one cell."""
+    notebook.run(0)
+    notebook.wait_done(0)
+    notebook.run(index)
+    running(notebook, index)
+
+
 def test_stop_stops_a_silent_action(
-    opened: Callable[..., Notebook], place: tuple[str, str | None]
+    opened: Callable[..., Notebook], one_cell_place: tuple[str, str | None]
 ) -> None:
     """A click ends the process and the cell, in every front end and on every kernel."""
-    notebook = opened([f"r = %nomad_action {SERVER} quiet", "print(r.exit_code)"], *place)
-    notebook.run_all()
-    running(notebook, 1)
+    notebook = opened([f"r = %nomad_action {SERVER} quiet", "print(r.exit_code)"], *one_cell_place)
+    start(notebook)
     took = notebook.click_and_time(1)
+    notebook.run(2)
     notebook.wait_done(2)
     saved = notebook.save()
     assert "interrupted (exit 130) after" in shown(saved, 1)
@@ -61,13 +69,16 @@ def test_stop_stops_a_silent_action(
     assert took < 5000, "the figure that counts is printed by the benchmark"
 
 
-def test_stop_stops_a_flood(opened: Callable[..., Notebook], place: tuple[str, str | None]) -> None:
+def test_stop_stops_a_flood(
+    opened: Callable[..., Notebook], one_cell_place: tuple[str, str | None]
+) -> None:
     """The same while the action writes at full speed."""
-    notebook = opened([f"r = %nomad_action {SERVER} flood500", "print(r.exit_code)"], *place)
-    notebook.run_all()
-    running(notebook, 1)
+    cells = [f"r = %nomad_action {SERVER} flood500", "print(r.exit_code)"]
+    notebook = opened(cells, *one_cell_place)
+    start(notebook)
     expect(notebook.cell(1).locator(".xterm")).to_contain_text("xxxx", timeout=MS)
     notebook.click_and_time(1)
+    notebook.run(2)
     notebook.wait_done(2)
     saved = notebook.save()
     assert shown(saved, 2).strip() in {"130", "0"}
@@ -114,22 +125,30 @@ def test_the_interrupt_button_interrupts_the_action(opened: Callable[..., Notebo
     assert saved.cells[2].outputs == []
 
 
+def type_and_see(notebook: Notebook, index: int, text: str) -> None:
+    """Type a line into a cell's terminal, and wait until it is shown."""
+    notebook.cell(index).locator(".xterm-helper-textarea").press_sequentially(f"{text}\n")
+    expect(notebook.cell(index).locator(".xterm")).to_contain_text(text, timeout=MS)
+
+
 def test_a_page_reloaded_in_mid_run_shows_the_tail_and_can_stop(
-    opened: Callable[..., Notebook], place: tuple[str, str | None], page: Page
+    opened: Callable[..., Notebook], place: tuple[str, str | None]
 ) -> None:
     """The widget is there again after a reload, with what came before, and Stop works."""
-    notebook = opened([f"r = %nomad_action {SERVER} forever", "print(r.exit_code)"], *place)
-    notebook.run_all()
-    running(notebook, 1)
-    expect(notebook.cell(1).locator(".xterm")).to_contain_text("tick 3", timeout=MS)
+    notebook = opened([f"r = %nomad_action {SERVER} cat", "print(r.exit_code)"], *place)
+    start(notebook)
+    type_and_see(notebook, 1, "before")
     notebook.save()
-    page.reload()
-    expect(notebook.cell(1).locator(".xterm")).to_contain_text("tick 3", timeout=MS)
+    notebook.reload()
+    expect(notebook.cell(1).locator(".xterm")).to_contain_text("before", timeout=MS)
+    type_and_see(notebook, 1, "after")
     notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
-    expect(notebook.cell(1).get_by_role("status")).to_contain_text("exit 130", timeout=MS)
+    expect(notebook.cell(1)).to_contain_text("exit 130", timeout=MS)
+    # A run that is over shows no button.
+    expect(notebook.stop_button()).to_have_count(0, timeout=MS)
 
 
-def test_an_actions_output_runs_nothing(opened: Callable[..., Notebook], page: Page) -> None:
+def test_an_actions_output_runs_nothing(opened: Callable[..., Notebook]) -> None:
     """HTML and scripts in the output are text, live and in the record."""
     evil = (
         "<script>window.evil = 1</script><img src=x onerror='window.evil = 2'>"
@@ -140,13 +159,13 @@ def test_an_actions_output_runs_nothing(opened: Callable[..., Notebook], page: P
     notebook.run_all()
     notebook.wait_done(1)
     expect(notebook.cell(1)).to_contain_text("<script>window.evil", timeout=MS)
-    assert page.evaluate("window.evil") is None
+    assert notebook.page.evaluate("window.evil") is None
     html = notebook.save().cells[1].outputs[1]["data"]["text/html"]
     assert "<script" not in html
     assert "<img" not in html
-    page.reload()
+    notebook.reload()
     expect(notebook.cell(1)).to_contain_text("<script>window.evil", timeout=MS)
-    assert page.evaluate("window.evil") is None
+    assert notebook.page.evaluate("window.evil") is None
 
 
 def test_a_page_without_javascript_shows_the_record(
@@ -203,11 +222,11 @@ def test_ten_background_runs_at_once(opened: Callable[..., Notebook]) -> None:
 
 
 def test_fifty_megabytes_leave_the_page_alive(
-    opened: Callable[..., Notebook], page: Page, record_property: Callable[[str, object], None]
+    opened: Callable[..., Notebook], record_property: Callable[[str, object], None]
 ) -> None:
     """The page answers throughout, and the saved notebook stays small."""
     notebook = opened([f"r = %nomad_action {SERVER} -t=false flood"])
-    page.evaluate(
+    notebook.page.evaluate(
         """() => {
             window.gaps = []; let last = performance.now();
             const tick = now => {
@@ -218,7 +237,7 @@ def test_fifty_megabytes_leave_the_page_alive(
     )
     notebook.run_all()
     notebook.wait_done(1)
-    gaps = page.evaluate("window.gaps")
+    gaps = notebook.page.evaluate("window.gaps")
     record_property("largest_frame_gap_ms", round(max(gaps)))
     record_property("median_frame_gap_ms", round(statistics.median(gaps)))
     saved = notebook.save()
@@ -236,7 +255,7 @@ def test_fifty_megabytes_leave_the_page_alive(
 
 
 def test_it_looks_as_it_should(
-    opened: Callable[..., Notebook], screenshot: Callable[[str], None], page: Page
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
 ) -> None:
     """Pictures of the running view and of the ends, light and dark, kept as artefacts."""
     notebook = opened(
@@ -248,15 +267,15 @@ def test_it_looks_as_it_should(
     )
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
         name = theme.rpartition(" ")[2].lower()
-        page.evaluate(
+        notebook.page.evaluate(
             "theme => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}) }",
             theme,
         )
         notebook.run_all()
         running(notebook, 2)
         expect(notebook.cell(2).locator(".xterm")).to_contain_text("tick 3", timeout=MS)
-        screenshot(f"running-{name}")
+        screenshot(notebook, f"running-{name}")
         notebook.click_and_time(2)
         notebook.wait_done(3)
         expect(notebook.cell(3)).to_contain_text("ActionFailed", timeout=MS)
-        screenshot(f"ends-{name}")
+        screenshot(notebook, f"ends-{name}")

@@ -5,7 +5,7 @@ The expected rows in `tests/data/terminal/cases.json` are xterm.js's own, read b
 by cell, neighbours of one style joined, and blanks in the default style at the end of a row and
 empty rows at the end left off. A style is written `foreground|background|flags`; the flags' letters
 are in `tests/support/sequences.py` (xterm.js also reports a hyperlink as underlined).
-`tests/browser/test_terminal.py` holds them against the xterm.js of the live view. The inputs are
+`tests/browser/test_rows.py` holds them against the xterm.js of the live view. The inputs are
 random sequences and recordings, on a pty, of `ls --color`, progress bars, `apt-get`, `top` and
 `watch`.
 """
