@@ -47,8 +47,8 @@ def main() -> None:
                 notebook.wait_done(0)
                 times = []
                 for index in range(1, runs + 1):
-                    # One at a time (see `jupyter.ONE_CELL`): what the next action does is no part of
-                    # this one's end.
+                    # One at a time (see `jupyter.ONE_CELL`): what the next action does is no
+                    # part of this one's end.
                     notebook.run(index)
                     # Lab takes cells out of the page that are not in sight.
                     notebook.cell(index).scroll_into_view_if_needed()
