@@ -301,6 +301,9 @@ class Session:
         while protocol.state is State.RUNNING:
             frame = protocol.next_frame(time.monotonic())
             if frame is None:
+                if protocol.state is not State.RUNNING:
+                    # The escape character's turn had come.
+                    break
                 self._wake.clear()
                 pause = max(0.0, protocol.heartbeat_due - time.monotonic())
                 try:

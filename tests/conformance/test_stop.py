@@ -13,6 +13,7 @@ import pytest
 from support.nomads import until
 
 import nomad_magic
+from nomad_magic.nomad.frames import HEARTBEAT_SECONDS
 from nomad_magic.result import Outcome
 
 if TYPE_CHECKING:
@@ -147,6 +148,8 @@ def test_the_escape_character_closes_the_connection(shell: Shell, quiet: Pids) -
         "Connection closed\nfailed to exec into task: context canceled"
     )
     assert ran.exit_code == 1
+    # At once, and not with the next heartbeat, which is due after 10 s.
+    assert ran.error.result.duration < HEARTBEAT_SECONDS / 2  # type: ignore[union-attr]
 
 
 def test_stopping_by_button_is_no_error() -> None:
