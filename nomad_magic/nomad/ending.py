@@ -22,6 +22,9 @@ from nomad_magic.result import ActionResult, Outcome
 from nomad_magic.wording import seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.journey import Journey
     from nomad_magic.nomad.session import Session
 
@@ -68,13 +71,15 @@ def failure_of(event: Output | Exited | Refused | Lost) -> NomadMagicError | Non
             return None
 
 
-def explain_refusal(failure: NomadMagicError, journey: Journey) -> NomadMagicError:
-    """Add what is known on our side to the agent's reason."""
+async def explain_refusal(
+    failure: NomadMagicError, journey: Journey, client: Client
+) -> NomadMagicError:
+    """Add what is known on our side to the agent's reason, and what can still be asked."""
     if not isinstance(failure, SessionRefused) or journey.allocation is None:
         return failure
     task, allocation, args = journey.task, journey.allocation, journey.args
     if failure.reason.startswith(f"action {args.action} not found"):
-        failure.hint = _other_actions(journey)
+        failure.hint = _other_actions(journey, await journey.newer_versions(client))
     elif failure.reason == "Permission denied" and task is not None:
         need = "alloc-exec"
         if task.driver in UNISOLATED:
@@ -90,23 +95,28 @@ def explain_refusal(failure: NomadMagicError, journey: Journey) -> NomadMagicErr
     return failure
 
 
-def _other_actions(journey: Journey) -> str:
-    task, allocation, name = journey.task, journey.allocation, journey.args.action
+def _other_actions(journey: Journey, newer: Sequence[int]) -> str:
+    task, allocation = journey.task, journey.allocation
     if task is None or allocation is None:
         return ""
-    hints = []
-    if elsewhere := locate.where_else(allocation, name):
-        listed = "; ".join(f"-group={group} -task={other}" for group, other in elsewhere)
-        hints.append(f"There is one of that name in {listed}.")
-    names = ", ".join(action.name for action in task.actions or ())
+    hints = [locate.elsewhere(allocation, journey.args.action)]
     version = allocation.job.version if allocation.job else 0
+    if newer:
+        listed = ", ".join(map(str, newer))
+        has = "has" if len(newer) == 1 else "have"
+        hints.append(
+            f"Version{'s' * (len(newer) > 1)} {listed} of the job {has} it in this task; this "
+            f"allocation runs version {version}, and keeps to that until it is replaced."
+        )
+    names = ", ".join(action.name for action in task.actions or ())
     hints.append(
         f"Task {task.name} has these actions: {names}."
         if names
         else f"Task {task.name} has no actions."
     )
-    hints.append(f"(Version {version} of the job, which this allocation runs.)")
-    return " ".join(hints)
+    if not newer:
+        hints.append(f"(Version {version} of the job, which this allocation runs.)")
+    return " ".join(filter(None, hints))
 
 
 def final_error(

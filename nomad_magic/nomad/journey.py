@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Final, Self
 
 from nomad_magic.errors import (
     ExecError,
+    LocateError,
     RequestError,
     SettingsError,
     UnexpectedAnswer,
 )
 from nomad_magic.nomad import locate, pool
 from nomad_magic.nomad.gowords import go_quote, path_escape
-from nomad_magic.nomad.locate import Allocation, AllocationStub, JobStub, Node, Task
+from nomad_magic.nomad.locate import Allocation, AllocationStub, JobStub, JobVersions, Node, Task
 from nomad_magic.nomad.settings import parse_address
 from nomad_magic.result import Place
 
@@ -34,6 +35,9 @@ GLOBAL_REGION: Final = "global"
 
 NODE_CONNECT_SECONDS: Final = 1.0
 """How long the CLI tries a node before it falls back to the configured address."""
+
+HINT_SECONDS: Final = 3.0
+"""How long a failure may wait for an answer that only its hint needs."""
 
 ALL_NAMESPACES: Final = "*"
 PERMISSION_DENIED: Final = "Permission denied"
@@ -94,7 +98,11 @@ class Journey:
         self._tell(place)
         allocation, node = await self._look(client, stub)
         self.allocation = allocation
-        self.task = task = locate.choose_task(allocation, self.args.task)
+        try:
+            self.task = task = locate.choose_task(allocation, self.args.task)
+        except LocateError as error:
+            error.hint = error.hint or locate.elsewhere(allocation, self.args.action)
+            raise
         version = allocation.job.version if allocation.job else None
         region = place.region or (allocation.job.region if allocation.job else None) or ""
         action = locate.find_action(task, self.args.action)
@@ -114,6 +122,30 @@ class Journey:
     ) -> None:
         self._place = place
         self.on_progress(place, command, list(notices))
+
+    async def newer_versions(self, client: Client) -> list[int]:
+        """Ask which newer versions of the job have the action in this task.
+
+        For a run that has failed: an answer that does not come is no further failure.
+        """
+        if self.allocation is None or self.allocation.job is None or self.task is None:
+            return []
+        job = self.allocation.job
+        try:
+            async with asyncio.timeout(HINT_SECONDS):
+                found = await client.get(
+                    f"/v1/job/{path_escape(job.id)}/versions",
+                    {"namespace": self.allocation.namespace},
+                    JobVersions,
+                )
+        except (RequestError, TimeoutError):
+            return []
+        place = (self.allocation.task_group, self.task.name)
+        return sorted(
+            one.version
+            for one in found.versions or ()
+            if one.version > job.version and place in locate.where(one, self.args.action)
+        )
 
     # Which allocation
 
@@ -205,9 +237,6 @@ class Journey:
             "task": task.name,
             "tty": "true" if args.tty else "false",
         }
-        if self.target.namespace == ALL_NAMESPACES:
-            # An action runs in one namespace, and by now it is known which.
-            params["namespace"] = allocation.namespace
         self.asked = True
         if (direct := self._node_client(client, node)) is not None:
             try:
@@ -235,7 +264,9 @@ class Journey:
         tls = self.target.tls
         if node.tls_enabled:
             tls = replace(tls, server_name=f"client.{region}.nomad")
-        target = replace(self.target, address=address, region=region, tls=tls)
+        target = replace(
+            self.target, address=address, region=region, tls=tls, auth=self.target.node_auth
+        )
         seconds = min(NODE_CONNECT_SECONDS, self.options.connect_timeout)
         try:
             return client.for_node(target, replace(self.options, connect_timeout=seconds))

@@ -62,6 +62,7 @@ class AllocationStub(_Answer, frozen=True):
     job_version: int = 0
     desired_status: str = ""
     client_status: str = ""
+    create_index: int = 0
     create_time: int = 0
     modify_time: int = 0
 
@@ -97,6 +98,12 @@ class Job(_Answer, frozen=True):
     version: int = 0
     region: str | None = None
     task_groups: list[TaskGroup] | None = None
+
+
+class JobVersions(_Answer, frozen=True):
+    """`GET /v1/job/<id>/versions`."""
+
+    versions: list[Job] | None = None
 
 
 class Allocation(_Answer, frozen=True):
@@ -252,15 +259,21 @@ def find_action(task: Task, name: str) -> Action | None:
     return next((action for action in task.actions or () if action.name == name), None)
 
 
-def where_else(allocation: Allocation, action: str) -> list[tuple[str, str]]:
-    """Give the (group, task) pairs of the allocation's job that have an action of that name."""
-    groups = (allocation.job.task_groups if allocation.job else None) or []
+def where(job: Job | None, action: str) -> list[tuple[str, str]]:
+    """Give the (group, task) pairs of a job that have an action of that name."""
     return [
         (group.name, task.name)
-        for group in groups
+        for group in (job.task_groups if job else None) or ()
         for task in group.tasks or ()
         if find_action(task, action)
     ]
+
+
+def elsewhere(allocation: Allocation, action: str) -> str:
+    """Say where in the allocation's job there is an action of that name; empty when nowhere."""
+    places = where(allocation.job, action)
+    listed = "; ".join(f"-group={group} -task={task}" for group, task in places)
+    return f"There is an action {action} in {listed}." if listed else ""
 
 
 def _names(names: Iterable[str]) -> str:
@@ -306,7 +319,8 @@ def _allocation_table(allocations: Iterable[AllocationStub], now: float) -> str:
             age(stub.create_time, now),
             age(stub.modify_time, now),
         ]
-        for stub in allocations
+        # The newest first, as in the CLI.
+        for stub in sorted(allocations, key=lambda one: one.create_index, reverse=True)
     ]
     return _table(rows)
 

@@ -228,7 +228,8 @@ class Session:
     async def _start_and_talk(self) -> NomadMagicError | None:
         journey = self._journey
         journey.on_progress = self._progress
-        connection = await journey.travel(pool.client(self.target, self.options))
+        client = pool.client(self.target, self.options)
+        connection = await journey.travel(client)
         self.result.started = _now()
         self._began = time.monotonic()
         protocol = self._protocol = ExecProtocol(
@@ -245,7 +246,7 @@ class Session:
             protocol.stop()
         self._notify()
         failure = await self._talk(connection, protocol)
-        return ending.explain_refusal(failure, journey) if failure else None
+        return await ending.explain_refusal(failure, journey, client) if failure else None
 
     def _progress(self, place: Place, command: tuple[str, ...] | None, notices: list[str]) -> None:
         self.result.place = place

@@ -128,6 +128,8 @@ class Target:
         namespace: Sent with every request when not empty; `*` means all.
         token: The ACL token; never shown.
         auth: Basic auth's user and password, or None; never shown.
+        node_auth: The same for the allocation's own node.  As in the CLI, what stands in the
+            address is for that address alone.
         tls: As given.
         proxies: The environment's; which one is used depends on the address.
     """
@@ -138,6 +140,7 @@ class Target:
     namespace: str = ""
     token: str = field(default="", repr=False)
     auth: tuple[str, str] | None = field(default=None, repr=False)
+    node_auth: tuple[str, str] | None = field(default=None, repr=False)
     tls: TLSFiles = field(default_factory=TLSFiles)
     proxies: Proxies = field(default_factory=Proxies)
 
@@ -149,7 +152,8 @@ class Target:
 
     def masker(self) -> Masker:
         """Give the masker that knows this target's secrets."""
-        basic = basic_auth_secrets(*self.auth) if self.auth else ()
+        pairs = filter(None, (self.auth, self.node_auth))
+        basic = [secret for pair in pairs for secret in basic_auth_secrets(*pair)]
         return Masker([self.token, *basic, *self.proxies.secrets])
 
 
@@ -169,13 +173,9 @@ def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
 
     text = choose(args.address, "NOMAD_ADDR")
     address = parse_address(text or DEFAULT_ADDRESS)
-    if address.user is not None:
-        auth = (address.user, address.password)
-    elif given := environ.get("NOMAD_HTTP_AUTH", ""):
-        user, _, password = given.partition(":")
-        auth = (user, password)
-    else:
-        auth = None
+    user, _, password = environ.get("NOMAD_HTTP_AUTH", "").partition(":")
+    variable = (user, password) if environ.get("NOMAD_HTTP_AUTH") else None
+    own = (address.user, address.password) if address.user is not None else None
     # A value that Go cannot read as a boolean is ignored, as unset.
     skip = args.tls_skip_verify or bool(parse_bool(environ.get("NOMAD_SKIP_VERIFY", "")))
     return Target(
@@ -184,7 +184,8 @@ def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
         region=choose(args.region, "NOMAD_REGION"),
         namespace=choose(args.namespace, "NOMAD_NAMESPACE"),
         token=choose(args.token, "NOMAD_TOKEN"),
-        auth=auth,
+        auth=own or variable,
+        node_auth=variable,
         tls=TLSFiles(
             ca_cert=choose(args.ca_cert, "NOMAD_CACERT"),
             ca_path=choose(args.ca_path, "NOMAD_CAPATH"),

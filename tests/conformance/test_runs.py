@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nomad_magic.errors import NomadMagicError, SessionRefused
+
 if TYPE_CHECKING:
     from support.cells import Ran, Shell
     from support.nomads import Agent
@@ -100,6 +102,33 @@ def test_a_further_run_ends_in_the_same_way(
     """The same for cases beyond the recordings."""
     case = {"stdout": "", "stderr": "", **case}
     check(shell.magic(filled(case["line"], agent), case.get("body")), case, agent)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-job=cache -group=redis -task=sidecar fail",
+        "-job=cache -group=single -task=only fail",
+        "-job=cache -alloc=<redis-alloc> fail",
+        "-job=cache -alloc=<single-alloc> -task=server fail",
+    ],
+)
+def test_an_action_that_is_elsewhere(line: str, agent: Agent, shell: Shell) -> None:
+    """The error says in which group and task it is."""
+    ran = shell.magic(filled(line, agent))
+    assert isinstance(ran.error, NomadMagicError)
+    assert "There is an action fail in -group=redis -task=server." in ran.error.hint
+
+
+def test_no_running_allocation(shell: Shell) -> None:
+    """A notice says so before the CLI's own error, with the states of those there are."""
+    ran = shell.magic("-job=nightly -group=work -task=once hello")
+    assert isinstance(ran.error, SessionRefused)
+    assert 'task "once" is not running.' in ran.error.message
+    assert ran.error.hint.endswith("is complete.")
+    assert ran.error.result is not None
+    notice = "No allocation of group work is running (1 complete); one of them is tried."
+    assert notice in ran.error.result.notices
 
 
 def test_a_prefix_of_a_job_is_resolved(shell: Shell) -> None:

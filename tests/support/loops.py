@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
 SECONDS = 10
@@ -39,3 +40,34 @@ def in_a_thread(serving: Callable[[], AbstractAsyncContextManager[object]]) -> I
         loop.call_soon_threadsafe(over.set)
         thread.join(SECONDS)
         loop.close()
+
+
+@contextmanager
+def listening(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> Iterator[str]:
+    """Serve TCP connections in a thread; give host and port.
+
+    Args:
+        serve: Called with each connection; cancelled at the end where a client keeps it.
+    """
+    ports: list[int] = []
+
+    async def quiet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A connection's task that ends as cancelled is reported as a fault.
+        with contextlib.suppress(asyncio.CancelledError):
+            await serve(reader, writer)
+
+    @asynccontextmanager
+    async def serving() -> AsyncIterator[None]:
+        server = await asyncio.start_server(quiet, "127.0.0.1", 0)
+        ports.append(server.sockets[0].getsockname()[1])
+        yield
+        server.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    with in_a_thread(serving):
+        yield f"127.0.0.1:{ports[0]}"

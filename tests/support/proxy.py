@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from support.loops import in_a_thread
+from support.loops import listening
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
 
 @dataclass
@@ -46,21 +46,23 @@ class Proxy:
                 port = int(target.rpartition(":")[2])
                 there = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                await _relay(reader, writer, *there)
+                await relay(reader, writer, *there)
             else:
                 url = urlsplit(target)
                 there = await asyncio.open_connection("127.0.0.1", url.port)
                 path = url.path + (f"?{url.query}" if url.query else "")
                 there[1].write(f"{method} {path} {version}\r\n".encode() + rest)
-                await _relay(reader, writer, *there)
+                await relay(reader, writer, *there)
 
 
-async def _relay(
+async def relay(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     there_reader: asyncio.StreamReader,
     there_writer: asyncio.StreamWriter,
 ) -> None:
+    """Carry bytes both ways between two connections until both have ended."""
+
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(1 << 16):
@@ -78,18 +80,6 @@ async def _relay(
 def proxy() -> Iterator[Proxy]:
     """Run a proxy on a port of its own."""
     made = Proxy()
-
-    @asynccontextmanager
-    async def serving() -> AsyncIterator[None]:
-        server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-        made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield
-        server.close()
-        # The client keeps its connections.
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-
-    with in_a_thread(serving):
+    with listening(made.serve) as where:
+        made.url = f"http://{where}"
         yield made

@@ -30,7 +30,7 @@ from nomad_magic.nomad.locate import (
     choose_task,
     find_action,
     sanitize_prefix,
-    where_else,
+    where,
 )
 
 DATA = Path(__file__).parents[1] / "data"
@@ -117,8 +117,8 @@ def test_the_recorded_allocation_brings_its_job() -> None:
     assert find_action(task, "hello") == Action(
         name="hello", command="/bin/echo", args=["from only"]
     )
-    assert ("redis", "server") in where_else(found, "hello")
-    assert where_else(found, "nosuch") == []
+    assert ("redis", "server") in where(found.job, "hello")
+    assert where(found.job, "nosuch") == []
 
 
 def test_the_recorded_node_and_job_are_read() -> None:
@@ -151,7 +151,7 @@ def test_what_go_leaves_out_or_sends_as_null_is_read(text: str, kind: type[Any])
     if isinstance(found, Task):
         assert find_action(found, "nosuch") is None
     if isinstance(found, Allocation):
-        assert where_else(found, "nosuch") == []
+        assert where(found.job, "nosuch") == []
         assert refusal(choose_task, found, "t").message.startswith("Could not find")
 
 
@@ -395,5 +395,5 @@ def test_an_action_is_looked_for_in_the_task_and_elsewhere() -> None:
     found = placed(server=["hello"], sidecar=["hello", "other"])
     assert find_action(choose_task(found, "server"), "hello") is not None
     assert find_action(choose_task(found, "server"), "Hello") is None
-    assert where_else(found, "hello") == [("g", "server"), ("g", "sidecar")]
-    assert where_else(found, "other") == [("g", "sidecar")]
+    assert where(found.job, "hello") == [("g", "server"), ("g", "sidecar")]
+    assert where(found.job, "other") == [("g", "sidecar")]

@@ -113,7 +113,9 @@ def test_basic_auth_comes_from_the_address_or_the_environment(
     environ: str, address: str, expected: tuple[str, str] | None
 ) -> None:
     """A user in the address wins; a name without a colon has an empty password."""
-    assert settings(NOMAD_HTTP_AUTH=environ, NOMAD_ADDR=address).auth == expected
+    found = settings(NOMAD_HTTP_AUTH=environ, NOMAD_ADDR=address)
+    assert found.auth == expected
+    assert found.node_auth == settings(NOMAD_HTTP_AUTH=environ).auth
 
 
 def test_region_and_namespace_go_with_every_request_when_set() -> None:
