@@ -23,7 +23,7 @@ from websockets.exceptions import (
 )
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
-from nomad_magic.nomad import networds, tls
+from nomad_magic.nomad import networds, redirects, tls
 from nomad_magic.nomad.dial import dial
 from nomad_magic.nomad.gowords import go_quote, to_bytes
 from nomad_magic.nomad.protocol import CLOSE_ABNORMAL
@@ -32,6 +32,8 @@ from nomad_magic.nomad.settings import parse_address
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
+
+    from websockets.http11 import Response
 
     from nomad_magic.nomad.settings import Options, Target
 
@@ -184,18 +186,20 @@ class Client:
         """
         url = self.target.address.url(path, {**self.target.params, **params})
         self._check_address(f'Get "{url}": ')
-        self._busy += 1
-        try:
-            async with asyncio.timeout(self.options.connect_timeout + self.options.answer_timeout):
-                response = await self._client().get(url)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            raise await self._unreachable(f'Get "{url}": ', error) from error
-        finally:
-            self._busy -= 1
-            self._idle.set()
+        for _ in range(redirects.MOST):
+            response = await self._ask(url)
+            location = response.headers.get("Location", "")
+            if response.status_code not in redirects.OF_GET or not location:
+                break
+            if not (there := redirects.target(url, location)):
+                hint = redirects.refusal(url, location)
+                raise _unexpected(response.status_code, response.text, hint)
+            url = there
+        else:
+            raise Unreachable(f"Get {go_quote(location)}: stopped after {redirects.MOST} redirects")
         body = response.text
         if response.status_code != httpx.codes.OK:
-            raise _unexpected(response.status_code, body)
+            raise _unexpected(response.status_code, body, _hint(response, body))
         try:
             return msgspec.json.decode(response.content, type=kind)
         except (msgspec.DecodeError, UnicodeError) as error:
@@ -203,8 +207,19 @@ class Client:
                 networds.not_json(response.content, error),
                 status=response.status_code,
                 body=body[:BODY_SHOWN],
-                hint=networds.in_between(body),
+                hint=_hint(response, body),
             ) from error
+
+    async def _ask(self, url: str) -> httpx.Response:
+        self._busy += 1
+        try:
+            async with asyncio.timeout(self.options.connect_timeout + self.options.answer_timeout):
+                return await self._client().get(url)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            raise await self._unreachable(f'Get "{url}": ', error) from error
+        finally:
+            self._busy -= 1
+            self._idle.set()
 
     async def open_exec(self, path: str, params: Mapping[str, str]) -> ExecConnection:
         """Open an exec session.
@@ -222,31 +237,33 @@ class Client:
             extra |= {"unix": True, "path": address.path}
         elif scheme == "wss":
             extra |= {"ssl": self._ssl, "server_hostname": self._server_name()}
-        try:
-            if address.scheme != "unix" and self._proxy is None:
-                extra["sock"] = await dial(
-                    address.hostname, address.port, self.options.connect_timeout
+        for _ in range(redirects.MOST):
+            try:
+                if address.scheme != "unix" and self._proxy is None:
+                    extra["sock"] = await dial(
+                        address.hostname, address.port, self.options.connect_timeout
+                    )
+                socket = await _Connect(
+                    scheme + url.removeprefix(address.url_scheme),
+                    additional_headers=self._headers(),
+                    user_agent_header=None,
+                    create_connection=_Connection,
+                    compression=None,
+                    open_timeout=self.options.connect_timeout,
+                    ping_interval=None,
+                    close_timeout=CLOSE_SECONDS,
+                    max_size=None,
+                    **extra,
                 )
-            socket = await _Connect(
-                scheme + url.removeprefix(address.url_scheme),
-                additional_headers=self._headers(),
-                user_agent_header=None,
-                create_connection=_Connection,
-                compression=None,
-                open_timeout=self.options.connect_timeout,
-                ping_interval=None,
-                close_timeout=CLOSE_SECONDS,
-                max_size=None,
-                **extra,
-            )
-        except InvalidStatus as refused:
-            response = refused.response
-            raise _unexpected(
-                response.status_code, networds.body_text(response.body, response.headers)
-            ) from refused
-        except (InvalidHandshake, WebSocketException, OSError, ValueError) as error:
-            raise await self._unreachable("", error) from error
-        return ExecConnection(socket)
+            except InvalidStatus as refused:
+                url = _after_refusal(url, refused)
+            except (InvalidHandshake, WebSocketException, OSError, ValueError) as error:
+                unreachable = await self._unreachable("", error)
+                unreachable.hint = unreachable.hint or networds.cut_short(error)
+                raise unreachable from error
+            else:
+                return ExecConnection(socket)
+        raise Unreachable(f"stopped after {redirects.MOST} redirects")
 
     async def _unreachable(self, prefix: str, error: BaseException) -> Unreachable:
         """Say why nothing answered; with a proxy, which one it was."""
@@ -336,12 +353,37 @@ def _with_server_name(name: str) -> Any:
     return hook
 
 
-def _unexpected(status: int, body: str) -> UnexpectedAnswer:
+def _after_refusal(url: str, refused: InvalidStatus) -> str:
+    """Give the URL that a refused upgrade points to.
+
+    Raises:
+        UnexpectedAnswer: It points nowhere, or to another host.
+    """
+    response = refused.response
+    status, location = response.status_code, response.headers.get("Location", "")
+    if (
+        location
+        and status in redirects.OF_UPGRADE
+        and (there := redirects.with_path(url, location))
+    ):
+        return there
+    body = networds.body_text(response.body, response.headers)
+    hint = _hint(response, body)
+    if location and status in redirects.OF_GET:
+        hint = redirects.refusal(url, location)
+    raise _unexpected(status, body, hint) from refused
+
+
+def _hint(response: httpx.Response | Response, body: str) -> str:
+    return networds.answer_hint(response.status_code, body, response.headers)
+
+
+def _unexpected(status: int, body: str, hint: str) -> UnexpectedAnswer:
     body = body.strip()
     said = f" ({body})" if body else ""
     return UnexpectedAnswer(
         f"Unexpected response code: {status}{said[: BODY_SHOWN + 3]}",
         status=status,
         body=body[:BODY_SHOWN],
-        hint=networds.answer_hint(body),
+        hint=hint,
     )

@@ -45,6 +45,13 @@ _ALERTS: Final = {
     "PROTOCOL_VERSION": "protocol version not supported",
 }
 
+_NEVER_NOMADS: Final = frozenset({407, 413, 414, 502, 503, 504})
+_NOMADS_WORDS: Final = re.compile(
+    r"permission denied|token not found|token expired|no path to region|no cluster leader"
+    r"|rpc error|lookup failed|UUID|(job|alloc|node|eval|namespace)\w* not found|unknown job"
+    r"|websocket|rate limit|HTTP request to an HTTPS server",
+    re.IGNORECASE,
+)
 _LOST_WORDS: Final = re.compile(
     r"disconnected|incomplete|without sending|end of file|closed", re.IGNORECASE
 )
@@ -72,7 +79,7 @@ async def explain(error: BaseException, address: Address, options: Options) -> s
     """
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
-            return _tls(cause)
+            return _tls(cause, options)
         if isinstance(cause, socket.gaierror):
             return f"dial tcp: lookup {address.hostname}: {_lookup(cause)}"
         if isinstance(cause, ConnectionResetError | BrokenPipeError):
@@ -86,6 +93,12 @@ async def explain(error: BaseException, address: Address, options: Options) -> s
         return f"dial tcp: lookup {address.hostname}: no such host"
     if any(_LOST_WORDS.search(str(cause)) for cause in _causes(error)):
         return "EOF"
+    return _broken(error)
+
+
+def _broken(error: BaseException) -> str:
+    if isinstance(error, httpx.DecodingError):
+        return "gzip: invalid header"
     if isinstance(error, websockets.exceptions.InvalidHandshake):
         return f"websocket: bad handshake: {_lower(str(error))}"
     return f"net/http: HTTP/1.x transport connection broken: {_lower(str(error))}"
@@ -165,7 +178,11 @@ def _lookup(error: socket.gaierror) -> str:
     return _lower(error.strerror or str(error))
 
 
-def _tls(error: ssl.SSLError) -> str:
+def _tls(error: ssl.SSLError, options: Options) -> str:
+    if isinstance(error, ssl.SSLWantReadError | ssl.SSLWantWriteError):
+        # What the handshake was waiting for when its time was up.
+        bound = f"{options.connect_timeout:g} s (connect_timeout)"
+        return f"net/http: TLS handshake timeout: no answer within {bound}"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"tls: failed to verify certificate: x509: {_certificate(error)}"
     reason = error.reason or ""
@@ -250,22 +267,54 @@ def not_json(body: bytes, error: Exception) -> str:
     return f"json: cannot unmarshal the answer: {error}"
 
 
-def answer_hint(body: str) -> str:
-    """Give a hint when an answer is not what an agent says to a client that reached it."""
+def answer_hint(status: int, body: str, headers: Mapping[str, str]) -> str:
+    """Give a hint when an answer is not what an agent says to a client that reached it.
+
+    Args:
+        status: As for `in_between`.
+        body: As for `in_between`.
+        headers: As for `in_between`.
+    """
     if "HTTP request to an HTTPS server" in body:
         return "There is TLS on that port: the address begins with https://."
-    return in_between(body)
+    return in_between(status, body, headers)
 
 
-def in_between(body: str) -> str:
-    """Give a hint when an answer looks like a proxy's or a load balancer's; else nothing."""
-    start = body.lstrip()[:512]
-    if not start.startswith("<"):
+def in_between(status: int, body: str, headers: Mapping[str, str]) -> str:
+    """Give a hint when an answer is a proxy's or a load balancer's; else nothing.
+
+    Every answer of Nomad's says `Vary: Accept-Encoding`, and its errors are plain text (measured
+    on Nomad 2.0.6).  Where something on the way has dropped the header its words tell.
+
+    Args:
+        status: The HTTP status code; 200 for a body that is not what was asked for.
+        body: As text, unpacked.
+        headers: Of the answer.
+    """
+    if status == httpx.codes.OK and body.lstrip().startswith(("[", "{")):
+        # Half of an answer, or another one.
+        return ""
+    html = body.lstrip().startswith("<") or "html" in headers.get("Content-Type", "").lower()
+    marked = "accept-encoding" in headers.get("Vary", "").lower() or "X-Nomad-Index" in headers
+    if not html and status not in _NEVER_NOMADS and (marked or _NOMADS_WORDS.search(body)):
         return ""
     first = next((line.strip() for line in body.splitlines() if line.strip()), "")
     return (
         "That is not Nomad's answer: it comes from something between here and Nomad, a proxy or "
-        f"a load balancer. It begins: {first[:200]}"
+        f"a load balancer, with status {status}"
+        + (f". It begins: {first[:200]}" if first else " and an empty body.")
+    )
+
+
+def cut_short(error: BaseException) -> str:
+    """Give a hint when the connection ended in the middle of an upgrade; else nothing."""
+    lost = ConnectionResetError | BrokenPipeError | EOFError
+    if not any(isinstance(cause, lost) for cause in _causes(error)):
+        return ""
+    return (
+        "The connection was cut while the session was being opened. Often that is something "
+        "between here and Nomad, a proxy or a load balancer, that lets no websocket through. "
+        "The action may have been started all the same."
     )
 
 

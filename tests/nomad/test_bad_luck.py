@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from websockets.asyncio.server import ServerConnection
+    from websockets.http11 import Response
 
 LINE = "-job=cache -group=redis -task=server hello"
 HTML = "<html>\n<head><title>502 Bad Gateway</title></head><body>nginx</body></html>\n"
+
+
+async def leave(connection: ServerConnection) -> None:
+    await connection.send('{"exited":true,"result":{}}')
+    await connection.wait_closed()
 
 
 @pytest.fixture
@@ -85,16 +91,75 @@ def test_html_instead_of_json(script: Script) -> None:
     assert "<html>" in error.hint
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 413, 414, 502, 503])
-def test_a_proxy_that_refuses_the_upgrade(script: Script, status: int) -> None:
+BETWEEN = [
+    *((status, HTML, "text/html") for status in (400, 403, 404, 413, 414, 502, 503)),
+    (403, "RBAC: access denied", "text/plain"),
+    (404, "default backend - 404", "text/plain"),
+    (503, "no healthy upstream", "text/plain"),
+    *((status, "", "text/plain") for status in (400, 403, 404, 502)),
+]
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/job/cache/action"])
+@pytest.mark.parametrize(("status", "body", "kind"), BETWEEN)
+def test_something_in_between_that_refuses(
+    script: Script, path: str, status: int, body: str, kind: str
+) -> None:
     """Its status and the first line of its body are in the message, gzip or not."""
-    path = "/v1/job/cache/action"
-    script.answers[path] = answer(HTML, status, kind="text/html", compressed=status % 2 == 0)
+    script.answers[path] = answer(body, status, kind=kind, compressed=status % 2 == 0)
     error = failure(script)
-    assert error.message.startswith(
-        f"failed to exec into task: Unexpected response code: {status} (<html>"
-    )
-    assert "between here and Nomad" in error.hint
+    first = body.partition("\n")[0]
+    said = f" ({first}" if body else ""
+    assert f"Unexpected response code: {status}{said}" in error.message
+    assert "something between here and Nomad" in error.hint
+    assert f"status {status}" in error.hint
+    assert (f"It begins: {first}" if body else "an empty body") in error.hint
+
+
+NOMADS = [
+    (403, "Permission denied"),
+    (403, "ACL token not found"),
+    (404, "job not found"),
+    (404, "any words at all"),
+    (500, "No path to region"),
+    (500, "rpc error: EOF"),
+]
+
+
+@pytest.mark.parametrize("path", ["/v1/job/cache/allocations", "/v1/job/cache/action"])
+@pytest.mark.parametrize(("status", "words"), NOMADS)
+def test_nomads_own_refusal_is_its_own(script: Script, path: str, status: int, words: str) -> None:
+    """Plain text with Nomad's header, or in Nomad's words, is not a proxy's."""
+    response = answer(words, status, kind="text/plain; charset=utf-8")
+    if words == "any words at all":
+        response.headers["Vary"] = "Accept-Encoding"
+    script.answers[path] = response
+    error = failure(script)
+    assert f"Unexpected response code: {status} ({words})" in error.message
+    assert "between here and Nomad" not in error.hint
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/job/cache/action"])
+def test_a_gzip_body_that_is_none(script: Script, path: str) -> None:
+    """A body that cannot be unpacked hides neither the failure nor its step."""
+    response = answer("no gzip", 502)
+    response.headers["Content-Encoding"] = "gzip"
+    script.answers[path] = response
+    error = failure(script)
+    assert "gzip: invalid header" in error.message or "502" in error.message
+
+
+def test_a_reset_in_mid_upgrade(script: Script) -> None:
+    """Nobody knows whether the action was started, and something in between is suspected."""
+    script.cut = "/v1/job/cache/action"
+    error = failure(script)
+    assert error.message in {
+        "failed to exec into task: EOF",
+        "failed to exec into task: read: connection reset by peer",
+    }
+    assert "something between here and Nomad" in error.hint
+    assert error.result is not None
+    assert error.result.outcome is Outcome.DISCONNECTED
 
 
 def test_half_an_answer(script: Script) -> None:
@@ -254,25 +319,76 @@ def test_nothing_is_retried_once_the_websocket_is_open(script: Script) -> None:
     assert len([path for path in script.requests if "/action" in path]) == 1
 
 
-def test_a_redirect_to_another_host_is_not_followed(script: Script) -> None:
-    """The token never goes to another host."""
+def redirect(status: int, location: str) -> Response:
+    response = answer("", status)
+    response.headers["Location"] = location
+    return response
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/job/cache/action"])
+def test_a_redirect_to_another_host_is_not_followed(script: Script, path: str, status: int) -> None:
+    """The token never goes to another host; the message names both."""
     with scripted() as elsewhere:
-        response = answer("", 307)
-        response.headers["Location"] = f"{elsewhere.address}/v1/job/cache/action"
-        script.answers["/v1/job/cache/action"] = response
+        script.answers[path] = redirect(status, f"{elsewhere.address}{path}")
         error = failure(script)
-        assert "307" in error.message
+        assert f"Unexpected response code: {status}" in error.message
+        assert f"{script.address} redirects to {elsewhere.address}" in error.hint
         assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_on_the_same_host_is_followed(script: Script, status: int) -> None:
+    """The path and the query of its Location, with the token, as by the CLI."""
+    script.session = leave
+    script.answers["/v1/jobs"] = redirect(status, "/moved?x=1")
+    script.answers["/moved"] = answer(json.dumps(recorded("jobs-prefix")))
+    env = {"NOMAD_ADDR": script.address, "NOMAD_TOKEN": "t0ken"}
+    assert nomad_magic.run(LINE, env=env).exit_code == 0
+    assert script.requests[:2] == ["/v1/jobs?per_page=20&prefix=cache", "/moved?x=1"]
+    assert script.headers[1]["X-Nomad-Token"] == "t0ken"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_an_upgrade_is_redirected_to_a_path(script: Script, status: int) -> None:
+    """Its query stays as it was; of a 302 the CLI follows none."""
+    script.session = leave
+    script.answers["/v1/job/cache/action"] = redirect(status, "/moved/action?x=1")
+    if status == 302:
+        assert "302" in failure(script).message
+    else:
+        assert nomad_magic.run(LINE, env={"NOMAD_ADDR": script.address}).exit_code == 0
+        before, after = script.requests[-2:]
+        assert after == before.replace("/v1/job/cache/action", "/moved/action")
+
+
+def test_redirects_that_never_end(script: Script) -> None:
+    """Ten requests, as Go's client, and no more."""
+    script.answers["/v1/jobs"] = redirect(302, "/v1/jobs")
+    message = 'Error querying job prefix "cache": Get "/v1/jobs": stopped after 10 redirects'
+    assert failure(script).message == message
+    assert len(script.requests) == 10
+    del script.answers["/v1/jobs"]
+    script.answers["/v1/job/cache/action"] = redirect(307, "/v1/job/cache/action")
+    assert failure(script).message == "failed to exec into task: stopped after 10 redirects"
+
+
+def test_basic_auth_in_the_address_is_for_that_address_alone(script: Script) -> None:
+    """As in the CLI, the node gets the variable's, and the address's only itself."""
+    script.session = leave
+    own = script.address.removeprefix("http://")
+    script.answers["/v1/node/"] = answer(json.dumps({"ID": "n", "HTTPAddr": own}))
+    for variable, expected in (("", None), ("ann:secret", "Basic YW5uOnNlY3JldA==")):
+        script.headers.clear()
+        env = {"NOMAD_ADDR": f"http://bob:secret@{own}", "NOMAD_HTTP_AUTH": variable}
+        assert nomad_magic.run(LINE, env=env).exit_code == 0
+        seen = [headers.get("Authorization") for headers in script.headers]
+        assert seen == ["Basic Ym9iOnNlY3JldA=="] * 4 + [expected]
 
 
 def test_the_requests_are_the_clis(script: Script) -> None:
     """Paths and query parameters are those that were recorded, the token in its header."""
-
-    async def session(connection: ServerConnection) -> None:
-        await connection.send('{"exited":true,"result":{}}')
-        await connection.wait_closed()
-
-    script.session = session
+    script.session = leave
     env = {"NOMAD_ADDR": script.address, "NOMAD_TOKEN": "t0ken", "NOMAD_REGION": "eu west"}
     result = nomad_magic.run(LINE, env=env)
     allocation = result.place.allocation
@@ -291,6 +407,39 @@ def test_the_requests_are_the_clis(script: Script) -> None:
     )
     assert asked[4:] == [action]
     assert {headers["X-Nomad-Token"] for headers in script.headers} == {"t0ken"}
+
+
+@pytest.mark.parametrize(
+    ("having", "words"),
+    [
+        ([], "(Version 0 of the job, which this allocation runs.)"),
+        ([2], "Version 2 of the job has it in this task; this allocation runs version 0,"),
+        ([3, 2], "Versions 2, 3 of the job have it in this task; this allocation runs version 0,"),
+        (None, "(Version 0 of the job, which this allocation runs.)"),
+    ],
+)
+def test_an_action_that_only_newer_versions_have(
+    script: Script, having: list[int] | None, words: str
+) -> None:
+    """The hint says which; only the failure asks for them, and needs no answer."""
+
+    async def session(connection: ServerConnection) -> None:
+        await connection.close(1008, "action fresh not found in task server")
+
+    def version(number: int) -> dict[str, Any]:
+        actions = [{"Name": "fresh"}] if number in (having or []) else None
+        task = {"Name": "server", "Actions": actions}
+        group = {"Name": "redis", "Tasks": [task, {"Name": "x", "Actions": [{"Name": "fresh"}]}]}
+        return {"ID": "cache", "Version": number, "TaskGroups": [group]}
+
+    script.session = session
+    versions = [version(number) for number in (3, 2, 1, 0)]
+    answers = json.dumps({"Versions": versions}) if having is not None else "[]"
+    script.answers["/v1/job/cache/versions"] = answer(answers)
+    error = failure(script, LINE.replace("hello", "fresh"))
+    assert error.message == "failed to exec into task: action fresh not found in task server"
+    assert words in error.hint
+    assert script.requests[-1] == "/v1/job/cache/versions?namespace=default"
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".invalid", "xn--zzzzzzz.invalid"])

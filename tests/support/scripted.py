@@ -62,13 +62,15 @@ class Script:
     """What happens once the websocket is open."""
     silent: str = ""
     """The path that gets no answer for as long as a test takes."""
+    cut: str = ""
+    """The path whose connection is reset instead of an answer."""
     requests: list[str] = field(default_factory=list)
     """The paths that were asked for, in order."""
     headers: list[Headers] = field(default_factory=list)
     address: str = ""
 
     def respond(
-        self, _connection: ServerConnection, request: Request
+        self, connection: ServerConnection, request: Request
     ) -> Response | Awaitable[None] | None:
         """Answer one request; None goes on to the websocket."""
         self.requests.append(request.path)
@@ -76,6 +78,9 @@ class Script:
         path = request.path.partition("?")[0]
         if path == self.silent:
             return asyncio.sleep(2)
+        if path == self.cut:
+            connection.transport.abort()
+            return asyncio.sleep(0)
         for start, response in self.answers.items():
             if path.startswith(start):
                 return response

@@ -366,21 +366,55 @@ def test_a_page_of_a_proxy_gets_a_hint() -> None:
     assert error.hint.endswith("It begins: <html>")
     bad = asyncio.run(ask(reply("502 Bad Gateway", page)))
     assert bad.message.startswith("Unexpected response code: 502 (<html>")
-    assert bad.hint == error.hint
+    assert bad.hint == error.hint.replace("200", "502")
     nomads = asyncio.run(ask(reply("403 Forbidden", b"Permission denied")))
     assert nomads.message == "Unexpected response code: 403 (Permission denied)"
     assert nomads.hint == ""
 
 
-@pytest.mark.parametrize("body", ["", "Permission denied", '{"a":"<html>"}', "x <html>"])
-def test_nomads_own_answers_get_no_such_hint(body: str) -> None:
-    """Only what begins as a page does."""
-    assert in_between(body) == ""
+MARK = {"Vary": "Accept-Encoding", "Content-Type": "text/plain; charset=utf-8"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (403, "Permission denied", {}),
+        (404, "", MARK),
+        (404, "x <html>", MARK),
+        (429, "slow down", MARK),
+        (400, "Client sent an HTTP request to an HTTPS server.\n", {}),
+        (200, '{"a":"<html>"}', {}),
+        (200, '[{"ID', {}),
+    ],
+)
+def test_nomads_own_answers_get_no_such_hint(
+    status: int, body: str, headers: dict[str, str]
+) -> None:
+    """Nomad's header or its words, where the body is no page."""
+    assert in_between(status, body, headers) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (200, "", {}),
+        (200, "OK", {}),
+        (403, "<p>Permission denied", MARK),
+        (403, "Permission denied", MARK | {"Content-Type": "text/html"}),
+        (502, "rpc error", MARK),
+        (404, "nothing here", {"Vary": "Origin"}),
+    ],
+)
+def test_others_answers_get_the_hint(status: int, body: str, headers: dict[str, str]) -> None:
+    """A page, a status that Nomad never gives, or words that are not its."""
+    hint = in_between(status, body, headers)
+    assert f"with status {status}" in hint
+    assert hint.endswith(body or "an empty body.")
 
 
 def test_the_hint_is_short() -> None:
     """However long the page's first line is."""
-    assert len(in_between("\n\n<html>" + "x" * 5000)) < 400
+    assert len(in_between(200, "\n\n<html>" + "x" * 5000, {})) < 400
 
 
 def test_a_refused_upgrade_may_be_compressed() -> None:
