@@ -24,7 +24,7 @@ from websockets.exceptions import (
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
 from nomad_magic.nomad import networds, redirects, tls
-from nomad_magic.nomad.dial import dial
+from nomad_magic.nomad.dial import EarlyDial, dial
 from nomad_magic.nomad.gowords import go_quote, to_bytes
 from nomad_magic.nomad.protocol import CLOSE_ABNORMAL
 from nomad_magic.nomad.settings import parse_address
@@ -221,8 +221,23 @@ class Client:
             self._busy -= 1
             self._idle.set()
 
-    async def open_exec(self, path: str, params: Mapping[str, str]) -> ExecConnection:
+    def dial_early(self) -> EarlyDial | None:
+        """Begin the connection for an exec session; None where that cannot be done."""
+        address = self.target.address
+        usable = address.scheme in ("http", "https") and 0 < address.port <= HIGHEST_PORT
+        if self._proxy is not None or not usable or not address.hostname:
+            return None
+        return EarlyDial(address.hostname, address.port, self.options.connect_timeout)
+
+    async def open_exec(
+        self, path: str, params: Mapping[str, str], *, early: EarlyDial | None = None
+    ) -> ExecConnection:
         """Open an exec session.
+
+        Args:
+            path: Percent-encoded.
+            params: As for `get`.
+            early: A connection from `dial_early` that is to be used.
 
         Raises:
             Unreachable: Nothing answered.
@@ -239,7 +254,9 @@ class Client:
             extra |= {"ssl": self._ssl, "server_hostname": self._server_name()}
         for _ in range(redirects.MOST):
             try:
-                if address.scheme != "unix" and self._proxy is None:
+                if early is not None:
+                    extra["sock"], early = await early.take(), None
+                elif address.scheme != "unix" and self._proxy is None:
                     extra["sock"] = await dial(
                         address.hostname, address.port, self.options.connect_timeout
                     )

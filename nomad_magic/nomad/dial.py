@@ -26,6 +26,45 @@ class DialTimeout(TimeoutError):
     """No connection within the time there was for it."""
 
 
+class EarlyDial:
+    """A connection that is opened before it is known to be needed; saves the wait for it.
+
+    Args:
+        host: As for `dial`.
+        port: As for `dial`.
+        seconds: As for `dial`.
+    """
+
+    def __init__(self, host: str, port: int, seconds: float) -> None:
+        self._task: asyncio.Task[socket.socket] | None = asyncio.create_task(
+            dial(host, port, seconds)
+        )
+
+    async def take(self) -> socket.socket:
+        """Wait for it, and have it: it is no longer closed by `drop`.
+
+        Raises:
+            OSError: As by `dial`.
+            DialTimeout: As by `dial`.
+        """
+        assert self._task is not None, "it is taken once"  # noqa: S101 - the callers' own order
+        made = await self._task
+        self._task = None
+        return made
+
+    def drop(self) -> None:
+        """Close it, unless it was taken."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.add_done_callback(_close)
+            task.cancel()
+
+
+def _close(task: asyncio.Task[socket.socket]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
+
+
 async def dial(host: str, port: int, seconds: float) -> socket.socket:
     """Open a TCP connection to the first of a host's addresses that takes one.
 

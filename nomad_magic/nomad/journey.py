@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from nomad_magic.errors import (
@@ -28,6 +28,7 @@ from nomad_magic.result import Place
 if TYPE_CHECKING:
     from nomad_magic.flags import ActionArgs
     from nomad_magic.nomad.client import Client, ExecConnection
+    from nomad_magic.nomad.dial import EarlyDial
     from nomad_magic.nomad.settings import Options, Target
 
 GLOBAL_REGION: Final = "global"
@@ -96,7 +97,17 @@ class Journey:
             node_name=stub.node_name,
         )
         self._tell(place)
-        allocation, node = await self._look(client, stub)
+        early = self._dial_early(client, stub)
+        try:
+            allocation, node = await self._look(client, stub)
+            task = self._enter(allocation)
+            return await self._open(client, job, allocation, task, node, early)
+        finally:
+            if early is not None:
+                early.dial.drop()
+
+    def _enter(self, allocation: Allocation) -> Task:
+        """Choose the task, and tell what is known by then."""
         self.allocation = allocation
         try:
             self.task = task = locate.choose_task(allocation, self.args.task)
@@ -104,14 +115,14 @@ class Journey:
             error.hint = error.hint or locate.elsewhere(allocation, self.args.action)
             raise
         version = allocation.job.version if allocation.job else None
-        region = place.region or (allocation.job.region if allocation.job else None) or ""
+        region = self._place.region or (allocation.job.region if allocation.job else None) or ""
         action = locate.find_action(task, self.args.action)
         command = (action.command, *(action.args or ())) if action else None
         place = replace(
-            place, task=task.name, job_version=version, driver=task.driver, region=region
+            self._place, task=task.name, job_version=version, driver=task.driver, region=region
         )
         self._tell(place, command)
-        return await self._open(client, job, allocation, task, node)
+        return task
 
     def _tell(
         self,
@@ -219,8 +230,23 @@ class Journey:
 
     # The session
 
-    async def _open(
-        self, client: Client, job: str, allocation: Allocation, task: Task, node: Node | None
+    def _dial_early(self, client: Client, stub: AllocationStub) -> _Early | None:
+        """Begin the connection to where the last session on this node went."""
+        node = pool.remembered(stub.node_id)
+        if node is None:
+            return None
+        chosen = self._node_client(client, node) or client
+        dialled = chosen.dial_early()
+        return _Early(str(chosen.target.address), dialled) if dialled is not None else None
+
+    async def _open(  # noqa: PLR0913, PLR0917 - what was learnt on the way, each for itself
+        self,
+        client: Client,
+        job: str,
+        allocation: Allocation,
+        task: Task,
+        node: Node | None,
+        early: _Early | None,
     ) -> ExecConnection:
         args = self.args
         if node is not None and node.status == "down":
@@ -238,13 +264,17 @@ class Journey:
             "tty": "true" if args.tty else "false",
         }
         self.asked = True
+        if node is not None:
+            pool.remember(node)
         if (direct := self._node_client(client, node)) is not None:
             try:
-                return await direct.open_exec(path, params)
+                return await direct.open_exec(path, params, early=_of(early, direct))
             except (RequestError, SettingsError):
                 pool.node_failed(str(direct.target.address))
         with _Step("failed to exec into task: "):
-            return await client.open_exec(path, params)
+            return await client.open_exec(
+                path, params, early=_of(early, client) if direct is None else None
+            )
 
     def _node_client(self, client: Client, node: Node | None) -> Client | None:
         """Give a client for the allocation's own node, where it is worth trying."""
@@ -272,6 +302,20 @@ class Journey:
             return client.for_node(target, replace(self.options, connect_timeout=seconds))
         except SettingsError:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Early:
+    """A connection under way, and whose it is."""
+
+    address: str
+    dial: EarlyDial
+
+
+def _of(early: _Early | None, client: Client) -> EarlyDial | None:
+    """Give the connection if it goes where this client asks."""
+    same = early is not None and early.address == str(client.target.address)
+    return early.dial if early is not None and same else None
 
 
 class _Step:

@@ -1,4 +1,4 @@
-"""What sessions share: one client for each target, and which nodes did not answer.
+"""What sessions share: one client for each target, and what is known of the nodes.
 
 Used in the event loop's thread only, so that nothing here needs a lock.
 """
@@ -13,6 +13,7 @@ from nomad_magic.nomad import tls
 from nomad_magic.nomad.client import Client
 
 if TYPE_CHECKING:
+    from nomad_magic.nomad.locate import Node
     from nomad_magic.nomad.settings import Options, Target
 
 KEPT_CLIENTS: Final = 8
@@ -21,7 +22,11 @@ KEPT_CLIENTS: Final = 8
 NODE_REST_SECONDS: Final = 60.0
 """How long a node that could not be reached directly is not tried again."""
 
+KEPT_NODES: Final = 256
+"""How many nodes' addresses are remembered."""
+
 _clients: OrderedDict[tuple[object, ...], Client] = OrderedDict()
+_nodes: OrderedDict[str, Node] = OrderedDict()
 _tired: dict[str, float] = {}
 _closing: set[asyncio.Task[None]] = set()
 
@@ -51,6 +56,19 @@ def check(target: Target) -> None:
         SettingsError: One cannot be used.
     """
     tls.context(target.tls, needed=target.address.scheme == "https")
+
+
+def remember(node: Node) -> None:
+    """Keep what was said of a node, to begin the next connection to it early."""
+    _nodes.pop(node.id, None)
+    _nodes[node.id] = node
+    while len(_nodes) > KEPT_NODES:
+        _nodes.popitem(last=False)
+
+
+def remembered(node_id: str) -> Node | None:
+    """Give what was last said of a node; it may have changed."""
+    return _nodes.get(node_id)
 
 
 def node_failed(address: str) -> None:

@@ -11,6 +11,9 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.loops import listening
+from support.nomads import until
+from support.proxy import relay
 from support.scripted import Script, answer, recorded, scripted
 
 import nomad_magic
@@ -407,6 +410,35 @@ def test_the_requests_are_the_clis(script: Script) -> None:
     )
     assert asked[4:] == [action]
     assert {headers["X-Nomad-Token"] for headers in script.headers} == {"t0ken"}
+
+
+def test_the_connection_to_a_known_node_is_begun_early(script: Script) -> None:
+    """Together with the question for the allocation; it is closed when nothing comes of that."""
+    script.session = leave
+    opened: list[str] = []
+    closed: list[str] = []
+
+    async def node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(script.requests[-1])
+        host, port = script.address.removeprefix("http://").split(":")
+        try:
+            await relay(reader, writer, *await asyncio.open_connection(host, int(port)))
+        finally:
+            closed.append(opened[-1])
+            writer.close()
+
+    env = {"NOMAD_ADDR": script.address}
+    with listening(node) as address:
+        stub = recorded("job-allocations")[0]
+        known = {"ID": stub["NodeID"], "HTTPAddr": address}
+        script.answers["/v1/node/"] = answer(json.dumps(known))
+        assert nomad_magic.run(LINE, env=env).exit_code == 0
+        assert nomad_magic.run(LINE, env=env).exit_code == 0
+        assert len(opened) == 2
+        script.answers["/v1/allocation/"] = answer("rpc error: EOF", 500)
+        assert "rpc error" in failure(script).message
+        until(lambda: len(closed) == 3, seconds=10, what="the third connection is closed")
+        assert "/action" not in script.requests[-1] + script.requests[-2]
 
 
 @pytest.mark.parametrize(
