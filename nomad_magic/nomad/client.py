@@ -308,14 +308,15 @@ class Client:
 
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
-            address, options = self.target.address, self.options
+            address, options, name = self.target.address, self.options, self.target.tls.server_name
+            tunnel = bool(name) and self._proxy is not None
             self._http = httpx.AsyncClient(
                 # As bytes: httpx would take text for ASCII.
                 headers={
                     to_bytes(name): to_bytes(value) for name, value in self._headers().items()
                 },
                 transport=httpx.AsyncHTTPTransport(
-                    verify=self._ssl or False,
+                    verify=(tls.named_context(self.target.tls) if tunnel else self._ssl) or False,
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=4),
                     uds=address.path if address.scheme == "unix" else None,
                     proxy=self._proxy_url or None,
@@ -324,7 +325,7 @@ class Client:
                 follow_redirects=False,
                 trust_env=False,
             )
-            if name := self.target.tls.server_name:
+            if name:
                 self._http.event_hooks["request"].append(_with_server_name(name))
         return self._http
 

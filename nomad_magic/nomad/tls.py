@@ -16,6 +16,36 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.settings import TLSFiles
 
 
+class _Named(ssl.SSLContext):
+    """A context that asks for one name, whatever name it is told.
+
+    For a tunnel through a proxy: there httpcore 1.0 tells the address's host, and has no setting.
+    """
+
+    name = ""
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,  # noqa: ARG002 - what is put right here
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        return super().wrap_bio(incoming, outgoing, server_side, self.name, session)
+
+
+def named_context(files: TLSFiles) -> ssl.SSLContext:
+    """Give a context that asks for `files.server_name`; for requests through a proxy.
+
+    Raises:
+        SettingsError: As by `context`.
+    """
+    made = _Named(ssl.PROTOCOL_TLS_CLIENT)
+    made.name = files.server_name
+    return _filled(made, files)
+
+
 def context(files: TLSFiles, *, needed: bool) -> ssl.SSLContext | None:
     """Read the files and give a context; None where nothing is encrypted.
 
@@ -30,11 +60,14 @@ def context(files: TLSFiles, *, needed: bool) -> ssl.SSLContext | None:
     """
     if not needed and files == type(files)():
         return None
+    return _filled(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), files)
+
+
+def _filled(made: ssl.SSLContext, files: TLSFiles) -> ssl.SSLContext:
     if bool(files.client_cert) != bool(files.client_key):
         raise SettingsError(
             "Error initializing client: Both client cert and client key must be provided"
         )
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     # As in Go, any certificate that is trusted ends the chain, an intermediate one too.
     made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

@@ -68,6 +68,27 @@ def test_in_tls(way: Proxy, tmp_path: Path) -> None:
     assert {headers["X-Nomad-Token"] for headers in script.headers} == {TOKEN}
 
 
+@pytest.mark.parametrize("asked", ["agent.example", "other.example"])
+def test_in_tls_by_another_name(way: Proxy, tmp_path: Path, asked: str) -> None:
+    """`-tls-server-name` is the name checked, through a tunnel too, and for the websocket."""
+    authority = trustme.CA()
+    roots = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(roots)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("agent.example").configure_cert(context)
+    seen: list[str | None] = []
+    context.sni_callback = lambda _socket, name, _context: seen.append(name)
+    with scripted(context) as script:
+        script.session = leave
+        made = environ(script, way, NOMAD_CACERT=str(roots), NOMAD_TLS_SERVER_NAME=asked)
+        if asked == "agent.example":
+            assert nomad_magic.run(LINE, env=made).exit_code == 0
+        else:
+            with pytest.raises(errors.Unreachable, match="certificate is valid for another name"):
+                nomad_magic.run(LINE, env=made)
+    assert set(seen) == {asked}
+
+
 def test_loopback_goes_past_it(way: Proxy) -> None:
     """As in Go, whatever the variables say."""
     with scripted() as script:
