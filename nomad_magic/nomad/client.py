@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HIGHEST_PORT = 65535
+KEPT_CONNECTIONS = 4
+KEPT_SECONDS = 50.0
+"""How long an idle connection is kept for the next cell: less than load balancers keep one."""
+
 CLOSE_SECONDS = 0.25
 """How long a close may take: an agent whose process is silent never answers it."""
 
@@ -212,8 +216,21 @@ class Client:
 
     async def _ask(self, url: str) -> httpx.Response:
         self._busy += 1
+        fresh = False
+
+        async def watch(event: str, _info: Mapping[str, Any]) -> None:
+            nonlocal fresh
+            fresh = fresh or event.startswith("connection.connect")
+
         try:
             async with asyncio.timeout(self.options.connect_timeout + self.options.answer_timeout):
+                for _ in range(KEPT_CONNECTIONS):
+                    try:
+                        return await self._client().get(url, extensions={"trace": watch})
+                    except (httpx.NetworkError, httpx.RemoteProtocolError):
+                        # As Go's client: a kept connection may have ended unseen.
+                        if fresh:
+                            raise
                 return await self._client().get(url)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise await self._unreachable(f'Get "{url}": ', error) from error
@@ -317,7 +334,11 @@ class Client:
                 },
                 transport=httpx.AsyncHTTPTransport(
                     verify=(tls.named_context(self.target.tls) if tunnel else self._ssl) or False,
-                    limits=httpx.Limits(max_connections=None, max_keepalive_connections=4),
+                    limits=httpx.Limits(
+                        max_connections=None,
+                        max_keepalive_connections=KEPT_CONNECTIONS,
+                        keepalive_expiry=KEPT_SECONDS,
+                    ),
                     uds=address.path if address.scheme == "unix" else None,
                     proxy=self._proxy_url or None,
                 ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import socket
 import time
@@ -410,6 +411,26 @@ def test_the_requests_are_the_clis(script: Script) -> None:
     )
     assert asked[4:] == [action]
     assert {headers["X-Nomad-Token"] for headers in script.headers} == {"t0ken"}
+
+
+@pytest.mark.parametrize("always", [False, True], ids=["a kept one", "a new one too"])
+def test_a_kept_connection_that_has_ended(*, always: bool) -> None:
+    """A question is asked again on a new connection, as by Go's client, and only once there."""
+    opened: list[int] = []
+
+    async def agent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(1)
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            if len(opened) == 1 or not always:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+                await reader.readuntil(b"\r\n\r\n")
+
+    with listening(agent) as address:
+        for expected in (errors.LocateError, errors.Unreachable if always else errors.LocateError):
+            with pytest.raises(expected):
+                nomad_magic.run(LINE, env={"NOMAD_ADDR": f"http://{address}"})
+    assert len(opened) == 2
 
 
 def test_the_connection_to_a_known_node_is_begun_early(script: Script) -> None:
