@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socket
 import time
@@ -115,7 +116,9 @@ class Exec:
         self.send({"stdin": {"data": base64.b64encode(data).decode()}})
 
     def close_stdin(self) -> None:
-        self.send({"stdin": {"close": True}})
+        """Send the end of stdin; an action that is over by now needs none."""
+        with contextlib.suppress(ConnectionClosed):
+            self.send({"stdin": {"close": True}})
 
     def size(self, height: int, width: int) -> None:
         self.send({"tty_size": {"height": height, "width": width}})
