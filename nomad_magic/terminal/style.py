@@ -6,7 +6,7 @@ Pure. Sources: ECMA-48 §8.3.117 (SGR), ISO 8613-6 for the colon form of colours
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 Colour = int | tuple[int, int, int]
 """A place 0-255 in the palette (0-7 normal, 8-15 bright), or red, green, blue, 0-255 each."""
@@ -36,8 +36,8 @@ class Style:
 DEFAULT = Style()
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+# A tuple, as a line of plain output costs little more than the making of its one span.
+class Span(NamedTuple):
     """Text without control characters, all in one style."""
 
     text: str
