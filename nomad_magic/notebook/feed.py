@@ -66,6 +66,7 @@ class Feed:
         self._pages: dict[str, _Page] = {}
         self._asked: list[str] = []
         self._due = 0.0
+        self._record: dict[str, Any] | None = None
         widget.on_msg(self._hear)
 
     @property
@@ -89,6 +90,9 @@ class Feed:
             case "input" if not content.get("reply") or self._first(str(content["client"])):
                 self._session.type(str(content["data"]).encode())
         self._wake()
+        if self._record is not None:
+            # The run is over, and nobody else is there to answer.
+            self._answer()
 
     def _press(self, label: str) -> None:
         """Climb a rung, unless the press was meant for one that was climbed meanwhile."""
@@ -128,6 +132,18 @@ class Feed:
         if rest:
             self._frame(rest)
         self._widget.send({"type": "ended", "seq": self._seq})
+
+    def keep(self, record: dict[str, Any]) -> None:
+        """Have the record put in the widget's place by a page that came in mid-run, or comes late.
+
+        Front ends drop what is sent to a cell that was started before the page was loaded.
+
+        Args:
+            record: What `keepRecord` in `frontend/src/record.js` wants to know.
+        """
+        self._record = {**record, "type": "record"}
+        if self.reloaded:
+            self._widget.send(self._record)
 
     def _room(self, now: float) -> bool:
         """Whether every page that still listens has room; False when there is none."""
@@ -191,6 +207,8 @@ class Feed:
                 },
                 [bytes(self._tail[start:])],
             )
+        if asked and self._record is not None:
+            self._widget.send(self._record)
 
     def _catch_up(self) -> None:
         """Take in what came while there was no page to show it."""

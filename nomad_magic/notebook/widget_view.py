@@ -135,6 +135,8 @@ class WidgetView(View):
             background=background,
         )
         self._feed = Feed(session, self._widget, self.wake)
+        self._announced: dict[str, str] = {}
+        """What stands above the widget now."""
 
     def around(self) -> AbstractContextManager[object]:
         """Listen to the widget while the session runs."""
@@ -142,7 +144,8 @@ class WidgetView(View):
 
     def open(self) -> None:
         """Show the widget, and above it what stays if the kernel or the page dies."""
-        self._publish(self._head, announcement(self.session.result), update=False)
+        self._announced = announcement(self.session.result)
+        self._publish(self._head, self._announced, update=False)
         view = {WIDGET_VIEW: self._widget.get_view_spec(), "text/plain": ""}
         self._publish(self._display, view, update=False)
 
@@ -173,17 +176,26 @@ class WidgetView(View):
     def end(self) -> None:
         """Put the record in the widget's place, then send the end to views that have none."""
         result = self.session.result
-        self._publish(self._display, Record(result).bundle(), update=True)
-        self._publish(self._head, announcement(result), update=True)
+        head, record = announcement(result), Record(result).bundle()
+        self._publish(self._display, record, update=True)
+        self._publish(self._head, head, update=True)
         self._feed.finish()
         with self._widget.hold_sync():
             self._tell()
             self._widget.status = result.masker.text(result.state)
             self._widget.outcome = str(result.outcome)
             self._widget.phase = "ended"
+        self._feed.keep(
+            {
+                "widget": self._widget.model_id,
+                "before": self._announced["text/plain"],
+                "head": head,
+                "record": record,
+            }
+        )
         if not self._feed.reloaded:
             _over.append((time.monotonic(), self._widget))
-        # A page that was reloaded in mid-run drops the record: there the widget is all there is.
+        # A page that was reloaded in mid-run may show nothing but the widget.
 
     def _tell(self) -> None:
         widget, session = self._widget, self.session
@@ -196,7 +208,8 @@ class WidgetView(View):
             if widget.phase == "starting" and session.result.started and not session.done:
                 widget.elapsed_ms = session.elapsed * 1000
                 widget.phase = "running"
-                self._publish(self._head, announcement(session.result), update=True)
+                self._announced = announcement(session.result)
+                self._publish(self._head, self._announced, update=True)
 
     def _publish(self, display: str, data: dict[str, Any], *, update: bool) -> None:
         self._shell.display_pub.publish(data, transient={"display_id": display}, update=update)

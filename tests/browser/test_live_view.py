@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import statistics
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import expect
+from support.nomads import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +138,7 @@ def type_and_see(notebook: Notebook, index: int, text: str) -> None:
 def test_a_page_reloaded_in_mid_run_shows_the_tail_and_can_stop(
     opened: Callable[..., Notebook], place: tuple[str, str | None]
 ) -> None:
-    """The widget is there again after a reload, with what came before, and Stop works."""
+    """The widget is there again after a reload, and Stop works; the file then has the record."""
     notebook = opened([f"r = %nomad_action {SERVER} cat", "print(r.exit_code)"], *place)
     start(notebook)
     type_and_see(notebook, 1, "before")
@@ -143,9 +147,226 @@ def test_a_page_reloaded_in_mid_run_shows_the_tail_and_can_stop(
     expect(notebook.cell(1).locator(".xterm")).to_contain_text("before", timeout=MS)
     type_and_see(notebook, 1, "after")
     notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
-    expect(notebook.cell(1)).to_contain_text("exit 130", timeout=MS)
-    # A run that is over shows no button.
-    expect(notebook.stop_button()).to_have_count(0, timeout=MS)
+    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130)", timeout=MS)
+    expect(notebook.cell(1).locator(".nomad-action")).to_have_count(0, timeout=MS)
+    saved = notebook.save()
+    check_saved(saved)
+    assert "cat: interrupted (exit 130) after" in shown(saved, 1)
+    assert "not known" not in shown(saved, 1)
+
+
+def test_a_page_closed_in_mid_run_tells_the_end_when_it_is_opened_again(
+    opened: Callable[..., Notebook],
+) -> None:
+    """What was started where is in the file; the page that is opened later gets the record."""
+    notebook = opened([f"run = %nomad_action {SERVER} quiet &", "run.stop(); run.wait(20)"])
+    start(notebook)
+    check_unknown(shown(notebook.save(), 1), "quiet")
+    notebook.reopen()
+    running(notebook, 1)
+    notebook.run(2)
+    notebook.wait_done(2)
+    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130)", timeout=MS)
+    expect(notebook.cell(1).locator(".nomad-action")).to_have_count(0, timeout=MS)
+    saved = notebook.save()
+    check_saved(saved)
+    assert "not known" not in shown(saved, 1)
+
+
+def check_unknown(text: str, action: str) -> None:
+    """The text says what was started where, and that its end is not known."""
+    assert text.startswith(f"$ nomad job action {SERVER}")
+    assert f" {action}\n" in text
+    assert " in job cache / group redis / task server" in text
+    assert "if nothing below says how it ended, that is not known" in text
+
+
+def test_a_killed_kernel_leaves_what_was_started_where(opened: Callable[..., Notebook]) -> None:
+    """The view says at once that the end is not known, and so does the notebook opened again."""
+    cells = ["import os; print(os.getpid())", f"%nomad_action {SERVER} quiet"]
+    notebook = opened(cells)
+    notebook.run(1)
+    notebook.wait_done(1)
+    start(notebook, 2)
+    saved = notebook.save()
+    check_unknown(shown(saved, 2), "quiet")
+    os.kill(int(shown(saved, 1)), signal.SIGKILL)
+    status = notebook.cell(2).get_by_role("status")
+    expect(status).to_contain_text(
+        "the kernel is gone: how the action ended is not known", timeout=MS
+    )
+    expect(notebook.stop_button()).to_have_count(0)
+    notebook.reopen()
+    expect(notebook.cell(2)).to_contain_text("that is not known", timeout=MS)
+    expect(notebook.cell(2)).to_contain_text(f"{SERVER} quiet")
+
+
+def test_nothing_jumps_when_the_record_takes_the_widgets_place(
+    opened: Callable[..., Notebook],
+) -> None:
+    """No frame shows the cell lower than before and after, nothing scrolls, the width stays."""
+    notebook = opened([f"r = %nomad_action {SERVER} cat", "'below'"])
+    start(notebook)
+    type_and_see(notebook, 1, "line")
+    notebook.page.evaluate(
+        """() => {
+            const [, cell, below] = document.querySelectorAll('.jp-Notebook .jp-CodeCell');
+            const outer = document.querySelector('.jp-WindowedPanel-outer');
+            window.seen = [];
+            const tick = () => {
+                window.seen.push({
+                    height: cell.getBoundingClientRect().height,
+                    below: below.getBoundingClientRect().top,
+                    scroll: outer.scrollTop,
+                    width: cell.querySelector('.nomad-action, .jp-RenderedHTMLCommon strong')
+                        ?.closest('.nomad-action, .jp-RenderedHTMLCommon > div')
+                        ?.getBoundingClientRect().width ?? 0,
+                });
+                requestAnimationFrame(tick);
+            };
+            tick();
+        }"""
+    )
+    notebook.click_and_time(1)
+    expect(notebook.cell(1).locator(".nomad-action")).to_have_count(0, timeout=MS)
+    seen = notebook.page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() =>"
+        " requestAnimationFrame(() => done(window.seen))))"
+    )
+    first, last = seen[0], seen[-1]
+    lowest = min(one["height"] for one in seen)
+    assert lowest >= min(first["height"], last["height"]) - 1
+    assert {one["scroll"] for one in seen} == {first["scroll"]}
+    assert abs(last["width"] - first["width"]) <= 1
+
+
+def test_without_the_pump_stop_interrupts_or_says_what_to_press(
+    opened: Callable[..., Notebook],
+) -> None:
+    """Without private API the front end interrupts; where it cannot, it says so."""
+    without = (
+        "from nomad_magic.notebook import pump\nthere = pump._shell_stream\n"
+        "pump._shell_stream = lambda kernel: kernel.no_such_attribute"
+    )
+    action = f"%nomad_action {SERVER} quiet"
+    notebook = opened([without, action, action, "pump._shell_stream = there"])
+    notebook.run(1)
+    notebook.wait_done(1)
+    start(notebook, 2)
+    notebook.click_and_time(2)
+    expect(notebook.cell(2)).to_contain_text("interrupted (exit 130)", timeout=MS)
+    notebook.run(3)
+    running(notebook, 3)
+    kernel = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+    notebook.page.evaluate(f"() => {{ {kernel}.interrupt = undefined }}")
+    notebook.stop_button().click()
+    expect(notebook.cell(3)).to_contain_text("Press ■ (interrupt) to stop it.", timeout=MS)
+    notebook.page.evaluate(f"() => {{ delete {kernel}.interrupt }}")
+    notebook.command("notebook:interrupt-kernel")
+    notebook.wait_done(3)
+    notebook.run(4)
+    notebook.wait_done(4)
+    assert "interrupted (exit 130)" in shown(notebook.save(), 3)
+
+
+def sleepers() -> set[str]:
+    """Give the processes of the action `quiet` that run below this one."""
+    listed = subprocess.run(
+        ["ps", "-eo", "pid=,ppid=,args="], check=True, capture_output=True, text=True
+    ).stdout
+    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+    below = {str(os.getpid())}
+    while more := {pid for pid, parent, *_ in rows if parent in below} - below:
+        below |= more
+    return {pid for pid, _, *args in rows if pid in below and args == ["/bin/sleep 12345"]}
+
+
+def test_a_kernel_that_is_shut_down_leaves_no_process(opened: Callable[..., Notebook]) -> None:
+    """Runs that are going climb the ladder."""
+    notebook = opened([f"for _ in range(2):\n    %nomad_action {SERVER} quiet &"])
+    # A kernel that another test killed may have left some: nobody closed their session.
+    before = sleepers()
+    notebook.run(0)
+    notebook.wait_done(0)
+    notebook.run(1)
+    notebook.wait_done(1)
+    expect(notebook.stop_button()).to_have_count(2, timeout=MS)
+    until(lambda: len(sleepers() - before) == 2, seconds=30, what="both actions run")
+    notebook.close()
+    until(lambda: not sleepers() - before, seconds=30, what="both actions are gone")
+
+
+def tree(notebook: Notebook) -> list[tuple[str, str]]:
+    """Give roles and names, as the browser tells them to a screen reader."""
+    session = notebook.context.new_cdp_session(notebook.page)
+    try:
+        nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    finally:
+        session.detach()
+    return [
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in nodes
+        if not node["ignored"] and "role" in node
+    ]
+
+
+def test_keyboard_and_screen_reader(opened: Callable[..., Notebook]) -> None:
+    """Stop, Copy, terminal in the order of Tab; all have names; Enter and Space press Stop."""
+    notebook = opened([f"%nomad_action {SERVER} cat", f"%nomad_action {SERVER} stubborn"])
+    page = notebook.page
+    start(notebook)
+    nodes = tree(notebook)
+    assert ("group", "Nomad action cat") in nodes
+    assert ("button", "Stop") in nodes
+    assert ("button", "Copy") in nodes
+    assert ("textbox", "Output of cat") in nodes
+    assert "status" in {role for role, _ in nodes}
+    assert notebook.cell(1).get_by_role("status").get_attribute("aria-live") == "polite"
+    focused = "() => document.activeElement.ariaLabel || document.activeElement.innerText"
+    notebook.cell(1).get_by_role("button", name="Stop", exact=True).focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Copy"
+    page.keyboard.press("Tab")
+    assert page.evaluate(focused) == "Output of cat"
+    # Typed to the action, which shows it: Escape does not leave while keys go there.
+    page.keyboard.press("Escape")
+    assert page.evaluate(focused) == "Output of cat"
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate(focused) == "Stop"
+    page.keyboard.press("Enter")
+    notebook.wait_done(1)
+    notebook.run(2)
+    running(notebook, 2)
+    notebook.stop_button().focus()
+    page.keyboard.press("Space")
+    force = notebook.stop_button("Force stop")
+    expect(force).to_be_visible(timeout=MS)
+    force.focus()
+    page.keyboard.press("Enter")
+    notebook.wait_done(2)
+    assert "interrupted (exit 131)" in shown(notebook.save(), 2)
+
+
+def test_a_second_view_of_the_output_shows_the_tail_and_can_stop(
+    opened: Callable[..., Notebook],
+) -> None:
+    """JupyterLab's `Create New View for Cell Output`."""
+    notebook = opened([f"r = %nomad_action {SERVER} cat"])
+    start(notebook)
+    type_and_see(notebook, 1, "early")
+    notebook.command("notebook:create-output-view")
+    second = notebook.page.locator(".jp-LinkedOutputView")
+    expect(second.locator(".xterm")).to_contain_text("early", timeout=MS)
+    second.get_by_role("button", name="Stop", exact=True).click()
+    notebook.wait_done(1)
+    expect(second).to_contain_text("interrupted (exit 130)", timeout=MS)
+    assert "interrupted (exit 130)" in shown(notebook.save(), 1)
+    notebook.page.evaluate(
+        "() => [...window.jupyterapp.shell.widgets('main')]"
+        ".filter(one => one.node.querySelector('.jp-LinkedOutputView')).map(one => one.close())"
+    )
+    expect(second).to_have_count(0)
 
 
 def test_an_actions_output_runs_nothing(opened: Callable[..., Notebook]) -> None:

@@ -2,6 +2,7 @@
 // number of panels show it.
 
 import { Feed } from "./feed.js";
+import { keepRecord } from "./record.js";
 import { DEAF_MS, Presses, stopRoute } from "./stop.js";
 
 /** How often the kernel is asked for a first, or another, snapshot, in ms. */
@@ -126,6 +127,7 @@ export class Page {
   }
 
   #take(content, buffers) {
+    if (content.type === "record") return keepRecord(this.model, content);
     const view = buffers?.[0];
     const data = view && new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
     const before = this.feed.heard;
