@@ -23,7 +23,7 @@ from nomad_magic.transcript import text_decoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 HERE = Path(__file__).parent
 VIEW = Path(terminal.__file__).parents[1] / "notebook" / "static" / "view.js"
@@ -158,7 +158,7 @@ def texts(rows: Rows) -> list[str]:
     return ["".join(text + "_" * style.endswith("u") for text, style in row) for row in rows]
 
 
-def test_a_record_runs_nothing_and_keeps_its_order(page: Page) -> None:
+def test_a_record_runs_nothing_and_keeps_its_order(chromium: Browser) -> None:
     """Markup stays text, and what stands after a right-to-left word stays behind it."""
     made = ActionResult(action="odd", command_line="nomad job action odd")
     made.transcript.write(
@@ -167,6 +167,7 @@ def test_a_record_runs_nothing_and_keeps_its_order(page: Page) -> None:
         "</pre><script>document.title = 'ran'</script>"
         "<img src=x onerror=\"document.title = 'ran'\">\n".encode(),
     )
+    page = chromium.new_page()
     page.set_content(Record(made).html())
     pre = page.locator("pre")
     assert pre.inner_text().splitlines()[1] == "turned"
@@ -180,4 +181,5 @@ def test_a_record_runs_nothing_and_keeps_its_order(page: Page) -> None:
             return range.getClientRects()[0].left;
         })"""
     )
+    page.close()
     assert lefts == sorted(lefts)
