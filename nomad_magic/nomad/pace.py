@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-REST: Final = 1.0
+REST: Final = 2.0
 """How long an unhurried reader rests after each turn, as a part of that turn."""
 
 MOST_REST_SECONDS: Final = 0.1

@@ -35,7 +35,16 @@ FLOOD_SECONDS: Final = 1 / 4
 """How often, while most of it is left out: the page has a click to hear besides."""
 
 LAG_BYTES: Final = 1 << 20
-"""How far behind the output a page may be before its middle is left out."""
+"""How far behind the output a page may be before its middle is left out: a flood has begun."""
+
+CALM_BYTES: Final = 1 << 16
+"""How much may come between two looks at a flood without anything being left out.
+
+Less than `LAG_BYTES` by far: between two looks the page is to be left alone.
+"""
+
+CALM_LOOKS: Final = 4
+"""After so many such looks the flood is over: some floods come in gusts."""
 
 TAIL_BYTES: Final = 1 << 19
 """How much of the output a page gets that comes late, or after a gap."""
@@ -66,6 +75,8 @@ class Feed:
         self._pages: dict[str, _Page] = {}
         self._asked: list[str] = []
         self._due = 0.0
+        self._looks = 0
+        """How many more looks at a flood there will be; 0 when there is none."""
         self._record: dict[str, Any] | None = None
         widget.on_msg(self._hear)
 
@@ -99,7 +110,7 @@ class Feed:
         session = self._session
         if label == session.next_stop or not session.stopped:
             session.stop()
-            if self._follower.behind > LAG_BYTES:
+            if self._looks:
                 # The page is to have its hands free for the end.
                 self._due = time.monotonic() + FLOOD_SECONDS
 
@@ -113,12 +124,14 @@ class Feed:
         self._answer()
         if now < self._due or not self._room(now):
             return
-        flood = self._follower.behind > LAG_BYTES
-        if flood:
+        if self._follower.behind > (CALM_BYTES if self._looks else LAG_BYTES):
+            self._looks = CALM_LOOKS
             self._session.take_time()
             self._jump()
+        else:
+            self._looks = max(0, self._looks - 1)
         if self._forward():
-            self._due = now + (FLOOD_SECONDS if flood else FRAME_SECONDS)
+            self._due = now + (FLOOD_SECONDS if self._looks else FRAME_SECONDS)
 
     def finish(self) -> None:
         """Send the end of the output, and say that it is the end."""

@@ -257,6 +257,28 @@ def test_a_page_that_does_not_acknowledge_gets_no_more_than_the_window(page: Pag
     assert page.shown[page.order[1]]["text/plain"].count("left out here") == 1
 
 
+def test_a_flood_is_shown_in_small_looks(page: Page) -> None:
+    """Between two looks at a flood a page gets nothing, also where it flows slowly."""
+    rest = "import nomad_magic.nomad.pace\nbefore, nomad_magic.nomad.pace.REST ="
+    page.run(f"{rest} nomad_magic.nomad.pace.REST, 20.0\n%nomad_action {SERVER} flood500")
+    started(page)
+
+    def shown_and_skipped() -> tuple[int, int]:
+        """Give how many bytes came since the first frame that left something out, and did not."""
+        live = [one for one in page.custom if one[0]["type"] == "output"]
+        first = next((at for at, one in enumerate(live) if one[0]["skipped"]), len(live))
+        flood = live[first:]
+        return sum(len(data[0]) for _, data in flood), sum(said["skipped"] for said, _ in flood)
+
+    page.until(lambda: shown_and_skipped()[1] > 5_000_000, "some looks at the flood")
+    shown, skipped = shown_and_skipped()
+    page.send({"type": "stop", "label": "Stop"})
+    page.finish()
+    page.run("nomad_magic.nomad.pace.REST = before")
+    page.finish()
+    assert shown < skipped / 10
+
+
 def test_typing_reaches_the_action(page: Page) -> None:
     """What is typed in the page's terminal goes to the pty; its size too."""
     page.run(f"%nomad_action {SERVER} cat")
