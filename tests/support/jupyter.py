@@ -46,7 +46,7 @@ of 80, without anything of ours), and whatever is queued behind that cell then h
 next cell is run after the reply to the last one, nothing is lost.
 """
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def find_browser() -> str | None:
