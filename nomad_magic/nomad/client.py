@@ -1,4 +1,4 @@
-"""The only client sockets: HTTP by httpx, the exec session by websockets.
+"""Requests to an agent: HTTP by httpx, and the upgrade to an exec session's websocket.
 
 The one door for foreign errors: what httpx, websockets, ssl and the operating system raise
 leaves here as a `RequestError` in the words of Nomad's CLI, which are Go's.
@@ -7,27 +7,19 @@ leaves here as a `RequestError` in the words of Nomad's CLI, which are Go's.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-    WebSocketException,
-)
+from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
 from nomad_magic.nomad import networds, redirects, tls
 from nomad_magic.nomad.dial import EarlyDial, dial
 from nomad_magic.nomad.gowords import go_quote, to_bytes
-from nomad_magic.nomad.protocol import CLOSE_ABNORMAL
 from nomad_magic.nomad.settings import parse_address
+from nomad_magic.nomad.websocket import ExecConnection, connect
 
 if TYPE_CHECKING:
     import ssl
@@ -41,112 +33,15 @@ T = TypeVar("T")
 
 HIGHEST_PORT = 65535
 KEPT_CONNECTIONS = 4
+"""How many idle connections to one target are kept."""
+
 KEPT_SECONDS = 50.0
 """How long an idle connection is kept for the next cell: less than load balancers keep one."""
 
-CLOSE_SECONDS = 0.25
-"""How long a close may take: an agent whose process is silent never answers it."""
-
-_HTTP_1_0 = b"HTTP/1.0 "
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 BODY_SHOWN = 1024
 """How much of an unexpected answer's body (characters) is kept."""
-
-
-class ConnectionEnded(Exception):
-    """The websocket ended; `code` and `reason` are the close frame's where there was one."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class ExecConnection:
-    """One open exec websocket."""
-
-    socket: ClientConnection
-
-    async def send(self, text: str) -> None:
-        """Send one text frame; waits while the agent takes nothing more.
-
-        Raises:
-            ConnectionEnded: Nothing can be sent any more.
-        """
-        try:
-            await self.socket.send(text)
-        except ConnectionClosed as closed:
-            raise _ended(closed) from closed
-
-    async def receive(self) -> bytes | str:
-        """Wait for the next frame.
-
-        Raises:
-            ConnectionEnded: No more will come.
-        """
-        try:
-            return await self.socket.recv(decode=False)
-        except ConnectionClosed as closed:
-            raise _ended(closed) from closed
-
-    async def close(self) -> None:
-        """Close within `CLOSE_SECONDS`, whatever the other side does."""
-        with contextlib.suppress(TimeoutError, WebSocketException, OSError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self.socket.close()
-        self.socket.transport.abort()
-
-
-def _ended(closed: ConnectionClosed) -> ConnectionEnded:
-    if closed.rcvd is not None:
-        return ConnectionEnded(closed.rcvd.code, closed.rcvd.reason)
-    if closed.sent is not None and closed.sent.reason:
-        # The library refused what came, and said why.
-        return ConnectionEnded(CLOSE_ABNORMAL, closed.sent.reason)
-    cause = closed.__cause__
-    reason = f"read: {networds.os_error(cause)}" if isinstance(cause, OSError) else ""
-    return ConnectionEnded(CLOSE_ABNORMAL, reason or "unexpected EOF")
-
-
-class _Connection(ClientConnection):
-    """websockets' connection, which by itself takes no HTTP/1.0 and forgets why it was lost."""
-
-    _head: bytes | None = b""
-    _lost: Exception | None = None
-
-    def data_received(self, data: bytes) -> None:
-        if self._head is not None:
-            # Go's server refuses with HTTP/1.0 what speaks no TLS; so do some load balancers.
-            data = self._head + data
-            if len(data) < len(_HTTP_1_0):
-                self._head = data
-                return
-            self._head = None
-            if data.startswith(_HTTP_1_0):
-                data = b"HTTP/1.1 " + data.removeprefix(_HTTP_1_0)
-        super().data_received(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._lost = exc
-        super().connection_lost(exc)
-
-    async def handshake(self, *args: Any, **kwargs: Any) -> None:
-        try:
-            await super().handshake(*args, **kwargs)
-        except InvalidHandshake as error:
-            if self._lost is None:
-                raise
-            # An alert of TLS, as that of a client certificate that is not accepted.
-            raise self._lost from error
-
-
-class _Connect(connect):
-    """websockets' connect, which by itself would take our token along to another host."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 class Client:
@@ -277,16 +172,10 @@ class Client:
                     extra["sock"] = await dial(
                         address.hostname, address.port, self.options.connect_timeout
                     )
-                socket = await _Connect(
+                return await connect(
                     scheme + url.removeprefix(address.url_scheme),
-                    additional_headers=self._headers(),
-                    user_agent_header=None,
-                    create_connection=_Connection,
-                    compression=None,
-                    open_timeout=self.options.connect_timeout,
-                    ping_interval=None,
-                    close_timeout=CLOSE_SECONDS,
-                    max_size=None,
+                    self._headers(),
+                    self.options.connect_timeout,
                     **extra,
                 )
             except InvalidStatus as refused:
@@ -295,8 +184,6 @@ class Client:
                 unreachable = await self._unreachable("", error)
                 unreachable.hint = unreachable.hint or networds.cut_short(error)
                 raise unreachable from error
-            else:
-                return ExecConnection(socket)
         raise Unreachable(f"stopped after {redirects.MOST} redirects")
 
     async def _unreachable(self, prefix: str, error: BaseException) -> Unreachable:

@@ -106,6 +106,7 @@ async def _connect(
                 made.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
         await asyncio.get_running_loop().sock_connect(made, address)
     except BaseException:
+        # Given up in the middle too: nobody else knows of it yet.
         made.close()
         raise
     return made

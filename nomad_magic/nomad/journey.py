@@ -27,9 +27,10 @@ from nomad_magic.result import Place
 
 if TYPE_CHECKING:
     from nomad_magic.flags import ActionArgs
-    from nomad_magic.nomad.client import Client, ExecConnection
+    from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.dial import EarlyDial
     from nomad_magic.nomad.settings import Options, Target
+    from nomad_magic.nomad.websocket import ExecConnection
 
 GLOBAL_REGION: Final = "global"
 """The region whose name a node's certificate carries when none was named."""

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.errors import NomadMagicError
 from nomad_magic.nomad import ending, loop, pool, winddown
-from nomad_magic.nomad.client import ConnectionEnded, ExecConnection
 from nomad_magic.nomad.journey import Journey
 from nomad_magic.nomad.pace import Pace
 from nomad_magic.nomad.protocol import ExecProtocol, Output, Rung, State
+from nomad_magic.nomad.websocket import ConnectionEnded, ExecConnection
 from nomad_magic.result import ActionResult, Outcome, Place
 
 if TYPE_CHECKING:
