@@ -15,7 +15,7 @@ import pytest
 from support.loops import listening
 from support.nomads import until
 from support.proxy import relay
-from support.scripted import Script, answer, recorded, scripted
+from support.scripted import Script, answer, leave, recorded, scripted
 
 import nomad_magic
 from nomad_magic import errors
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
 
 LINE = "-job=cache -group=redis -task=server hello"
 HTML = "<html>\n<head><title>502 Bad Gateway</title></head><body>nginx</body></html>\n"
-
-
-async def leave(connection: ServerConnection) -> None:
-    await connection.send('{"exited":true,"result":{}}')
-    await connection.wait_closed()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 from support.proxy import Proxy, proxy
-from support.scripted import Script, scripted
+from support.scripted import Script, leave, scripted
 
 import nomad_magic
 from nomad_magic import errors
@@ -17,15 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from websockets.asyncio.server import ServerConnection
 
 LINE = "-job=cache -group=redis -task=server hello"
 TOKEN = "c0ffee00-secret"
-
-
-async def leave(connection: ServerConnection) -> None:
-    await connection.send('{"exited":true,"result":{}}')
-    await connection.wait_closed()
 
 
 @pytest.fixture

@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import re
 import socket
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from support.loops import in_a_thread
+from support.loops import listening
+from support.proxy import relay
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -51,46 +52,12 @@ def front(address: str, where: str | Path) -> Iterator[Front]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         made.sent.append(sent := bytearray())
-        there_reader, there_writer = await asyncio.open_connection(agent.hostname, agent.port)
+        with contextlib.closing(writer):
+            there = await asyncio.open_connection(agent.hostname, agent.port)
+            await relay(reader, writer, *there, sent)
 
-        async def pump(
-            source: asyncio.StreamReader, sink: asyncio.StreamWriter, seen: bytearray
-        ) -> None:
-            with contextlib.suppress(OSError):
-                while data := await source.read(1 << 16):
-                    seen += data
-                    sink.write(data)
-                    await sink.drain()
-                sink.write_eof()
-
-        # A task of a server that ends cancelled is logged as a failure.
-        with (
-            contextlib.suppress(asyncio.CancelledError),
-            contextlib.closing(writer),
-            contextlib.closing(there_writer),
-        ):
-            await asyncio.gather(
-                pump(reader, there_writer, sent), pump(there_reader, writer, bytearray())
-            )
-
-    @asynccontextmanager
-    async def serving() -> AsyncIterator[None]:
-        if isinstance(where, str):
-            server = await asyncio.start_server(serve, where, 0)
-            host = f"[{where}]" if ":" in where else where
-            made.address = f"http://{host}:{server.sockets[0].getsockname()[1]}"
-        else:
-            server = await asyncio.start_unix_server(serve, where)
-            made.address = f"unix://{where}"
-        yield
-        server.close()
-        # The client keeps its connections.
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-
-    with in_a_thread(serving):
+    with listening(serve, where) as place:
+        made.address = f"http://{place}" if isinstance(where, str) else f"unix://{place}"
         yield made
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
 SECONDS = 10
 
@@ -45,13 +46,15 @@ def in_a_thread(serving: Callable[[], AbstractAsyncContextManager[object]]) -> I
 @contextmanager
 def listening(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    where: str | Path = "127.0.0.1",
 ) -> Iterator[str]:
-    """Serve TCP connections in a thread; give host and port.
+    """Serve connections in a thread; give host and port, or the path.
 
     Args:
         serve: Called with each connection; cancelled at the end where a client keeps it.
+        where: A host to listen on, on a free port, or the path of a unix socket.
     """
-    ports: list[int] = []
+    found: list[str] = []
 
     async def quiet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A connection's task that ends as cancelled is reported as a fault.
@@ -60,8 +63,13 @@ def listening(
 
     @asynccontextmanager
     async def serving() -> AsyncIterator[None]:
-        server = await asyncio.start_server(quiet, "127.0.0.1", 0)
-        ports.append(server.sockets[0].getsockname()[1])
+        if isinstance(where, str):
+            server = await asyncio.start_server(quiet, where, 0)
+            host = f"[{where}]" if ":" in where else where
+            found.append(f"{host}:{server.sockets[0].getsockname()[1]}")
+        else:
+            server = await asyncio.start_unix_server(quiet, where)
+            found.append(str(where))
         yield
         server.close()
         left = asyncio.all_tasks() - {asyncio.current_task()}
@@ -70,4 +78,4 @@ def listening(
         await asyncio.gather(*left, return_exceptions=True)
 
     with in_a_thread(serving):
-        yield f"127.0.0.1:{ports[0]}"
+        yield found[0]

@@ -60,12 +60,24 @@ async def relay(
     writer: asyncio.StreamWriter,
     there_reader: asyncio.StreamReader,
     there_writer: asyncio.StreamWriter,
+    sent: bytearray | None = None,
 ) -> None:
-    """Carry bytes both ways between two connections until both have ended."""
+    """Carry bytes both ways between two connections until both have ended.
+
+    Args:
+        reader: Of the one that asks.
+        writer: Of the same.
+        there_reader: Of the one that answers.
+        there_writer: Of the same.
+        sent: Takes what was asked.
+    """
+    seen = bytearray() if sent is None else sent
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(1 << 16):
+                if source is reader:
+                    seen.extend(data)
                 sink.write(data)
                 await sink.drain()
             sink.write_eof()

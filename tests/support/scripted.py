@@ -98,6 +98,12 @@ class Script:
         return answer("node not found", 404, kind="text/plain")
 
 
+async def leave(connection: ServerConnection) -> None:
+    """Say that the action has ended well, and wait until the client goes."""
+    await connection.send('{"exited":true,"result":{}}')
+    await connection.wait_closed()
+
+
 @contextmanager
 def scripted(context: ssl.SSLContext | None = None) -> Iterator[Script]:
     """Serve a script on a port of its own.
