@@ -22,10 +22,12 @@ class Pace:
     def __init__(self) -> None:
         self._unhurried = False
         self._hurry_until = 0.0
+        self._idle_until = 0.0
 
-    def take_time(self) -> None:
-        """From now on leave others their share."""
+    def take_time(self, idle_until: float) -> None:
+        """From now on leave others their share, and nearly all of it at first."""
         self._unhurried = True
+        self._idle_until = idle_until
 
     def hurry(self, now: float) -> None:
         """Read at full speed for a moment.
@@ -38,4 +40,6 @@ class Pace:
         """Give how many seconds to rest after a turn that lasted from `start` to `now`."""
         if not self._unhurried or now <= self._hurry_until:
             return 0.0
+        if now < self._idle_until:
+            return MOST_REST_SECONDS
         return min(REST * (now - start), MOST_REST_SECONDS)

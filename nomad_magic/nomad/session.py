@@ -189,13 +189,16 @@ class Session:
         """Tell the action's terminal its size in cells."""
         self._call(lambda: self._resize(height, width))
 
-    def take_time(self) -> None:
+    def take_time(self, idle: float = 0.0) -> None:
         """Read no faster than leaves the machine to others.
 
         For a view that leaves most of a flood out: the action waits, as it does for a slow
         terminal, and the page, its server and a click on Stop get their share of the processor.
+
+        Args:
+            idle: Seconds from now in which to read next to nothing of a flood.
         """
-        self._pace.take_time()
+        self._pace.take_time(time.monotonic() + idle)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have a function called, in the loop's thread, whenever there is something new."""

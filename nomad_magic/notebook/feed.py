@@ -49,6 +49,9 @@ CALM_LOOKS: Final = 4
 TAIL_BYTES: Final = 1 << 19
 """How much of the output a page gets that comes late, or after a gap."""
 
+OPENING_SECONDS: Final = 0.25
+"""How long a page may take from its first word until its terminal stands."""
+
 SILENT_SECONDS: Final = 5.0
 """A page that acknowledges nothing for so long is gone, or asleep, and holds nobody up."""
 
@@ -87,6 +90,8 @@ class Feed:
 
     def _hear(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
         """Take a message of a page; it may come in any thread, and prints nothing."""
+        if not self._pages:
+            self._session.take_time(OPENING_SECONDS)
         page = self._pages.setdefault(str(content.get("client")), _Page())
         page.heard = time.monotonic()
         match content.get("type"):
@@ -126,7 +131,6 @@ class Feed:
             return
         if self._follower.behind > (CALM_BYTES if self._looks else LAG_BYTES):
             self._looks = CALM_LOOKS
-            self._session.take_time()
             self._jump()
         else:
             self._looks = max(0, self._looks - 1)

@@ -34,6 +34,9 @@ STATIC: Final = Path(__file__).parent / "static"
 
 WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 
+PAGE_SECONDS: Final = 1.0
+"""How long a flood waits for the page, which still has to load the view and needs the processor."""
+
 LINGER_SECONDS: Final = 5.0
 """How long a widget stays after its run is over."""
 
@@ -144,6 +147,7 @@ class WidgetView(View):
 
     def open(self) -> None:
         """Show the widget, and above it what stays if the kernel or the page dies."""
+        self.session.take_time(PAGE_SECONDS)
         self._announced = announcement(self.session.result)
         self._publish(self._head, self._announced, update=False)
         view = {WIDGET_VIEW: self._widget.get_view_spec(), "text/plain": ""}

@@ -13,7 +13,7 @@ def test_nobody_rests_unasked() -> None:
 def test_an_unhurried_reader_rests_as_a_part_of_its_turn() -> None:
     """And never so long that someone would notice."""
     pace = Pace()
-    pace.take_time()
+    pace.take_time(0.0)
     assert pace.rest(100.0, 100.01) == REST * (100.01 - 100.0)
     assert pace.rest(100.0, 200.0) == MOST_REST_SECONDS
 
@@ -21,7 +21,17 @@ def test_an_unhurried_reader_rests_as_a_part_of_its_turn() -> None:
 def test_a_press_hurries_it_for_a_moment() -> None:
     """An action that ignores it must not take the page's time away for good."""
     pace = Pace()
-    pace.take_time()
+    pace.take_time(0.0)
     pace.hurry(50.0)
     assert pace.rest(50.0, 50.0 + HURRY_SECONDS) == 0.0
     assert pace.rest(51.0, 51.02 + HURRY_SECONDS) > 0.0
+
+
+def test_while_nobody_can_look_yet_it_hardly_reads() -> None:
+    """The page that is to show it is still loading; a press of Stop is heard all the same."""
+    pace = Pace()
+    pace.take_time(11.0)
+    assert pace.rest(10.0, 10.001) == MOST_REST_SECONDS
+    assert pace.rest(11.0, 11.001) < MOST_REST_SECONDS
+    pace.hurry(10.0)
+    assert pace.rest(10.0, 10.001) == 0.0

@@ -10,6 +10,9 @@ const REFUSED =
 /** The modules of this page, by version: a page may hold notebooks of several kernels. */
 const modules = (globalThis.__nomadMagicViews ??= new Map());
 
+/** Each step of a view's beginning has a turn of its own: all at once they hold up the page. */
+const turn = () => new Promise((done) => setTimeout(done));
+
 /** @param {string} code */
 async function evaluate(code) {
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
@@ -52,7 +55,8 @@ export default () => {
     // anywidget gives up on a model that takes longer than 2 s here, so nothing is awaited.
     initialize({ model }) {
       let closed = false;
-      page = load(model).then((view) => {
+      page = load(model).then(async (view) => {
+        await turn();
         const opened = view.open(model);
         if (closed) opened.close();
         return opened;

@@ -60,6 +60,7 @@ export class Screen {
     this.typing = tty;
     this.tabLeaves = false;
     this.opened = false;
+    this.opening = 0;
     this.following = true;
     this.used = 1;
     this.terminal = new Terminal({
@@ -143,6 +144,7 @@ export class Screen {
   }
 
   dispose() {
+    clearTimeout(this.opening);
     this.unwatch();
     this.sizes.disconnect();
     this.writer.close();
@@ -222,6 +224,16 @@ export class Screen {
     return false;
   }
 
+  /** In a turn of its own: the page has just been laid out, and this takes as long again. */
+  #openSoon() {
+    this.opening ||= setTimeout(() => {
+      this.opening = 0;
+      if (!this.host.isConnected || this.host.clientWidth === 0) return;
+      this.#open();
+      this.#resized();
+    });
+  }
+
   #open() {
     this.opened = true;
     this.#dress();
@@ -258,7 +270,7 @@ export class Screen {
 
   #resized() {
     if (!this.host.isConnected || this.host.clientWidth === 0) return;
-    if (!this.opened) this.#open();
+    if (!this.opened) return this.#openSoon();
     const cols = Math.min(this.fit.proposeDimensions()?.cols ?? 0, MOST_COLUMNS);
     if (!cols) return;
     if (cols !== this.terminal.cols || this.rows !== this.terminal.rows) {
