@@ -74,6 +74,8 @@ class Journey:
         self.allocation: Allocation | None = None
         self.task: Task | None = None
         self._choose = choose
+        self._newest_index = 0
+        """The job's modify index as it is now; 0 when no list of jobs said."""
         self._place = Place(
             address=str(target.address), region=target.region, namespace=target.namespace
         )
@@ -143,6 +145,8 @@ class Journey:
         if self.allocation is None or self.allocation.job is None or self.task is None:
             return []
         job = self.allocation.job
+        if job.job_modify_index and job.job_modify_index == self._newest_index:
+            return []
         try:
             async with asyncio.timeout(HINT_SECONDS):
                 found = await client.get(
@@ -203,7 +207,11 @@ class Journey:
                 # Without list-jobs the word is taken as the id.
                 return word, ""
             raise
-        return locate.choose_job(word, jobs, all_namespaces=self.target.namespace == ALL_NAMESPACES)
+        chosen = locate.choose_job(
+            word, jobs, all_namespaces=self.target.namespace == ALL_NAMESPACES
+        )
+        self._newest_index = jobs[0].job_modify_index
+        return chosen
 
     async def _look(self, client: Client, stub: AllocationStub) -> tuple[Allocation, Node | None]:
         """Ask for the allocation with its job, and at the same time for its node."""

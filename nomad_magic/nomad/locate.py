@@ -47,6 +47,7 @@ class JobStub(_Answer, frozen=True):
     periodic: bool = False
     parameterized: bool = msgspec.field(name="ParameterizedJob", default=False)
     submit_time: int = 0
+    job_modify_index: int = 0
     summary: JobSummary | None = msgspec.field(name="JobSummary", default=None)
 
 
@@ -96,6 +97,8 @@ class Job(_Answer, frozen=True):
     id: str = msgspec.field(name="ID")
     namespace: str = ""
     version: int = 0
+    job_modify_index: int = 0
+    """It changes with the version, and tells in a list of jobs what the version would."""
     region: str | None = None
     task_groups: list[TaskGroup] | None = None
 

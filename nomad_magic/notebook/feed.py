@@ -81,14 +81,14 @@ class Feed:
         self._looks = 0
         """How many more looks at a flood there will be; 0 when there is none."""
         self._record: dict[str, Any] | None = None
-        widget.on_msg(self._hear)
+        widget.on_msg(lambda _widget, content, _buffers: self.hear(content))
 
     @property
     def reloaded(self) -> bool:
         """Whether a page came after another one, as a reloaded one does."""
         return len(self._pages) > 1
 
-    def _hear(self, _widget: object, content: dict[str, Any], _buffers: object) -> None:
+    def hear(self, content: dict[str, Any]) -> None:
         """Take a message of a page; it may come in any thread, and prints nothing."""
         if not self._pages:
             self._session.take_time(OPENING_SECONDS)

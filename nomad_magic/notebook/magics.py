@@ -21,7 +21,7 @@ from nomad_magic.errors import Interrupted, NomadMagicError, UsageError
 from nomad_magic.flags import HelpRequested, help_text
 from nomad_magic.nomad import api
 from nomad_magic.nomad.settings import Options
-from nomad_magic.notebook import surroundings
+from nomad_magic.notebook import control, surroundings
 from nomad_magic.notebook.embedded import AgentCommand
 from nomad_magic.notebook.quiet import QuietDisplay
 from nomad_magic.notebook.text_view import TextView
@@ -243,6 +243,7 @@ class _Loaded:
         """Put it back."""
         self.magics.quiet.uninstall()
         self.magics.agent.close()
+        control.forget(self.shell)
         self._configurables.remove(self.magics)
         registry = self.shell.magics_manager.magics
         for (kind, name), function in self.before.items():

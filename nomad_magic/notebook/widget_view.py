@@ -17,6 +17,7 @@ import anywidget
 from ipywidgets import Widget
 from traitlets import Bool, Float, Int, Unicode
 
+from nomad_magic.notebook import control
 from nomad_magic.notebook.feed import Feed
 from nomad_magic.notebook.pump import CommPump
 from nomad_magic.notebook.view import View
@@ -79,6 +80,7 @@ class ActionWidget(anywidget.AnyWidget):
     pumped = Bool().tag(sync=True)
     notice = Unicode().tag(sync=True)
     background = Bool().tag(sync=True)
+    control = Unicode().tag(sync=True)
 
 
 _assets: list[Assets] = []
@@ -138,6 +140,8 @@ class WidgetView(View):
             background=background,
         )
         self._feed = Feed(session, self._widget, self.wake)
+        if background and control.listen(shell, self._display, self._feed):
+            self._widget.control = self._display
         self._announced: dict[str, str] = {}
         """What stands above the widget now."""
 

@@ -445,6 +445,32 @@ def test_ten_background_runs_at_once(opened: Callable[..., Notebook]) -> None:
     assert shown(notebook.save(), 2).strip() == "10"
 
 
+def test_a_background_run_goes_on_and_stops_while_a_plain_cell_is_busy(
+    opened: Callable[..., Notebook], place: tuple[str, str | None]
+) -> None:
+    """As in a shell: its view and its Stop do not wait for the cell in the foreground."""
+    busy = "import os, time\nuntil = time.time() + 60\n"
+    busy += "while not os.path.exists('go-on') and time.time() < until:\n    time.sleep(0.05)"
+    notebook = opened([f"run = %nomad_action {SERVER} forever &", busy, "run.result.exit_code"], *place)
+    go_on = notebook.server.folder / "go-on"
+    go_on.unlink(missing_ok=True)
+    start(notebook)
+    notebook.run(2)
+    # More than a page may be behind before it gets no more.
+    expect(notebook.cell(1).locator(".xterm")).to_contain_text("tick 15", timeout=MS)
+    notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
+    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130)", timeout=MS)
+    expect(notebook.cell(1).locator(".nomad-action")).to_have_count(0, timeout=MS)
+    assert notebook.prompt(2) == "[*]:"
+    go_on.touch()
+    notebook.wait_done(2)
+    notebook.run(3)
+    notebook.wait_done(3)
+    saved = notebook.save()
+    assert shown(saved, 3).strip() == "130"
+    check_saved(saved)
+
+
 def test_fifty_megabytes_leave_the_page_alive(
     opened: Callable[..., Notebook], record_property: Callable[[str, object], None]
 ) -> None:

@@ -6,7 +6,7 @@ What is meant to differ, and so is not made here or taken out:
 
 - The help, whose words are our own, and the colour of errors.
 - The node is asked for together with the allocation, not after it.
-- An action that is not there: the job's versions are asked for, for the hint.
+- With -alloc an action that is not there: the job's versions are asked for, for the hint.
 - A prefix of a job's id in the last request: the CLI sends the prefix, which fails.
 - An action with an empty name: the CLI asks for an exec session without a command instead.
 - `-t` where stdin is no terminal: the CLI refuses, here a cell's body is typed.
@@ -233,7 +233,9 @@ class Both:
         # These two do not depend on each other.
         node = [one for one in asked if one.path.startswith("/v1/node/")]
         asked = [one for one in asked if one not in node]
-        if asked and asked[-1].path.endswith("/versions") and "not found in task" in stderr:
+        unlisted = not any(one.path == "/v1/jobs" for one in asked)
+        versions = bool(asked) and asked[-1].path.endswith("/versions")
+        if versions and unlisted and "not found in task" in stderr:
             asked.pop()
         for usage in self.usages:
             # Ours has words of its own.

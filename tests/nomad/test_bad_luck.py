@@ -470,6 +470,8 @@ def test_an_action_that_only_newer_versions_have(
     script: Script, having: list[int] | None, words: str
 ) -> None:
     """The hint says which; only the failure asks for them, and needs no answer."""
+    job = {"ID": "cache", "Name": "cache", "JobModifyIndex": 40}
+    script.answers["/v1/jobs"] = answer(json.dumps([job]))
 
     async def session(connection: ServerConnection) -> None:
         await connection.close(1008, "action fresh not found in task server")
@@ -488,6 +490,18 @@ def test_an_action_that_only_newer_versions_have(
     assert error.message == "failed to exec into task: action fresh not found in task server"
     assert words in error.hint
     assert script.requests[-1] == "/v1/job/cache/versions?namespace=default"
+
+
+def test_an_action_that_the_newest_version_does_not_have(script: Script) -> None:
+    """Nothing is asked that is known: the allocation runs the job as it is now."""
+
+    async def session(connection: ServerConnection) -> None:
+        await connection.close(1008, "action fresh not found in task server")
+
+    script.session = session
+    error = failure(script, LINE.replace("hello", "fresh"))
+    assert "(Version 0 of the job, which this allocation runs.)" in error.hint
+    assert "/action?" in script.requests[-1]
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".invalid", "xn--zzzzzzz.invalid"])

@@ -1,6 +1,7 @@
 // One action in one page: its traits, its output, its messages to and from the kernel.  Any
 // number of panels show it.
 
+import { sendByControl } from "./control.js";
 import { Feed } from "./feed.js";
 import { keepRecord } from "./record.js";
 import { DEAF_MS, Presses, stopRoute } from "./stop.js";
@@ -20,7 +21,7 @@ const NO_ANSWER = "The kernel has not answered yet. ■ (interrupt) stops the ac
 
 const TRAITS = [
   ...["action", "target", "phase", "status", "outcome", "elapsed_ms", "stop_label"],
-  ...["stop_hint", "tty", "rows", "pumped", "notice", "background"],
+  ...["stop_hint", "tty", "rows", "pumped", "notice", "background", "control"],
 ];
 
 export class Page {
@@ -210,8 +211,11 @@ export class Page {
 
   #send(content) {
     if (this.gone) return;
+    const message = { ...content, client: this.client };
+    // After the end the kernel answers on its main thread only.
+    const control = this.model.get("phase") === "ended" ? "" : this.model.get("control");
     try {
-      this.model.send({ ...content, client: this.client });
+      if (!sendByControl(this.kernel, control, message)) this.model.send(message);
     } catch (error) {
       console.warn("nomad_magic: not sent", content.type, error);
     }
