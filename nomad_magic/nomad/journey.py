@@ -179,19 +179,40 @@ class Journey:
                 )
             # As the CLI: with -alloc the job's word is not looked up.
             return args.job, locate.choose_by_prefix(args.alloc, found, now=time.time())
-        job, namespace = await self._find_job(client)
-        self._tell(replace(self._place, job=job, namespace=namespace or self.target.namespace))
-        with _Step(f"Error fetching allocations: error querying job {go_quote(job)}: ") as step:
-            step.denied = _needs_read_job(namespace or self.target.namespace)
-            stubs = await client.get(
-                f"/v1/job/{path_escape(job)}/allocations",
-                {"all": "false", **({"namespace": namespace} if namespace else {})},
-                list[AllocationStub],
-            )
+        job, stubs = await self._list(client)
         stub = locate.choose_allocation(job, args.group, stubs, self._choose)
         if stub.client_status != "running":
             self._tell(self._place, notices=[_none_running(args.group, stubs)])
         return job, stub
+
+    async def _list(self, client: Client) -> tuple[str, list[AllocationStub]]:
+        """Give the job and its allocations.
+
+        Where the word led to before is where it leads now, nearly always: both are asked for at
+        the same time then, and the second answer is only taken if the first says so too.
+        """
+        before = pool.found_before(self.target, self.args.job)
+        guess = asyncio.create_task(self._allocations(client, *before)) if before else None
+        try:
+            found = job, namespace = await self._find_job(client)
+            pool.remember_job(self.target, self.args.job, found)
+            self._tell(replace(self._place, job=job, namespace=namespace or self.target.namespace))
+            if guess is not None and found == before:
+                return job, await guess
+            return job, await self._allocations(client, job, namespace)
+        finally:
+            if guess is not None:
+                guess.cancel()
+                await asyncio.gather(guess, return_exceptions=True)
+
+    async def _allocations(self, client: Client, job: str, namespace: str) -> list[AllocationStub]:
+        with _Step(f"Error fetching allocations: error querying job {go_quote(job)}: ") as step:
+            step.denied = _needs_read_job(namespace or self.target.namespace)
+            return await client.get(
+                f"/v1/job/{path_escape(job)}/allocations",
+                {"all": "false", **({"namespace": namespace} if namespace else {})},
+                list[AllocationStub],
+            )
 
     async def _find_job(self, client: Client) -> tuple[str, str]:
         word = self.args.job

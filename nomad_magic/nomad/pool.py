@@ -1,4 +1,4 @@
-"""What sessions share: one client for each target, and what is known of the nodes.
+"""What sessions share: one client for each target, and what is known of jobs and nodes.
 
 Used in the event loop's thread only, so that nothing here needs a lock.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.nomad import tls
 from nomad_magic.nomad.client import Client
@@ -22,11 +22,12 @@ KEPT_CLIENTS: Final = 8
 NODE_REST_SECONDS: Final = 60.0
 """How long a node that could not be reached directly is not tried again."""
 
-KEPT_NODES: Final = 256
-"""How many nodes' addresses are remembered."""
+KEPT_FACTS: Final = 256
+"""How many nodes' addresses are remembered, and how many words that led to a job."""
 
 _clients: OrderedDict[tuple[object, ...], Client] = OrderedDict()
 _nodes: OrderedDict[str, Node] = OrderedDict()
+_jobs: OrderedDict[tuple[Target, str], tuple[str, str]] = OrderedDict()
 _tired: dict[str, float] = {}
 _closing: set[asyncio.Task[None]] = set()
 
@@ -60,15 +61,29 @@ def check(target: Target) -> None:
 
 def remember(node: Node) -> None:
     """Keep what was said of a node, to begin the next connection to it early."""
-    _nodes.pop(node.id, None)
-    _nodes[node.id] = node
-    while len(_nodes) > KEPT_NODES:
-        _nodes.popitem(last=False)
+    _keep(_nodes, node.id, node)
 
 
 def remembered(node_id: str) -> Node | None:
     """Give what was last said of a node; it may have changed."""
     return _nodes.get(node_id)
+
+
+def remember_job(target: Target, word: str, found: tuple[str, str]) -> None:
+    """Keep which job a word led to: its id and its namespace."""
+    _keep(_jobs, (target, word), found)
+
+
+def found_before(target: Target, word: str) -> tuple[str, str] | None:
+    """Give the id and the namespace of the job that a word led to; it may be another one now."""
+    return _jobs.get((target, word))
+
+
+def _keep(facts: OrderedDict[Any, Any], key: object, fact: object) -> None:
+    facts.pop(key, None)
+    facts[key] = fact
+    while len(facts) > KEPT_FACTS:
+        facts.popitem(last=False)
 
 
 def node_failed(address: str) -> None:

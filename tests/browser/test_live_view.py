@@ -451,7 +451,9 @@ def test_a_background_run_goes_on_and_stops_while_a_plain_cell_is_busy(
     """As in a shell: its view and its Stop do not wait for the cell in the foreground."""
     busy = "import os, time\nuntil = time.time() + 60\n"
     busy += "while not os.path.exists('go-on') and time.time() < until:\n    time.sleep(0.05)"
-    notebook = opened([f"run = %nomad_action {SERVER} forever &", busy, "run.result.exit_code"], *place)
+    notebook = opened(
+        [f"run = %nomad_action {SERVER} forever &", busy, "run.result.exit_code"], *place
+    )
     go_on = notebook.server.folder / "go-on"
     go_on.unlink(missing_ok=True)
     start(notebook)

@@ -6,6 +6,7 @@ What is meant to differ, and so is not made here or taken out:
 
 - The help, whose words are our own, and the colour of errors.
 - The node is asked for together with the allocation, not after it.
+- A job that a word led to before: its allocations are asked for together with the job.
 - With -alloc an action that is not there: the job's versions are asked for, for the hint.
 - A prefix of a job's id in the last request: the CLI sends the prefix, which fails.
 - An action with an empty name: the CLI asks for an exec session without a command instead.
@@ -46,7 +47,9 @@ PLACES = (
     ("cache-two", "g", "pre"),
     ("nightly", "work", "once"),
 )
-JOBS = ("ca", "n", "cache-", *WORDS)
+PREFIXES = ("n", "cache-")
+"""Each leads to one job."""
+JOBS = ("ca", *PREFIXES, *WORDS)
 SWITCHES = {
     "i": ("", "=true", "=1", "=T", "=false", "=0", "=F", "=no", "="),
     "t": ("=false", "=0", "=F", "=no", "=", "=yes"),
@@ -95,7 +98,11 @@ class Grammar:
 
     def place(self) -> Iterator[str]:
         job, group, task = self.of(*PLACES)
-        yield self.flag("job", self.of(*JOBS) if self.chance(0.2) else job)
+        job = self.of(*JOBS) if self.chance(0.2) else job
+        yield self.flag("job", job)
+        if job in PREFIXES:
+            # As far as both look it up.
+            group = "nosuch"
         if self.chance(0.35):
             yield self.flag("alloc", self.allocation())
         for name, value in (("group", group), ("task", task)):
@@ -230,7 +237,9 @@ class Both:
 
     def _seen(self, exit_code: int, stdout: str, stderr: str) -> Seen:
         asked = [self._same(one) for one in self.between.take()]
-        # These two do not depend on each other.
+        # Neither of these pairs depends on each other.
+        if [one.path.rpartition("/")[2] for one in asked[:2]] == ["allocations", "jobs"]:
+            asked[:2] = asked[1::-1]
         node = [one for one in asked if one.path.startswith("/v1/node/")]
         asked = [one for one in asked if one not in node]
         unlisted = not any(one.path == "/v1/jobs" for one in asked)

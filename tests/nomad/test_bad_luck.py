@@ -504,6 +504,29 @@ def test_an_action_that_the_newest_version_does_not_have(script: Script) -> None
     assert "/action?" in script.requests[-1]
 
 
+def test_a_word_that_led_to_a_job_leads_to_another_one_now(script: Script) -> None:
+    """The allocations are asked for at the same time as the job, and only believed for it."""
+    script.session = leave
+    line = LINE.replace("-job=cache ", "-job=ca ")
+    for job in ("cache", "cache", "cache-b", "cache-b"):
+        stubs = recorded("job-allocations")
+        script.answers = {
+            "/v1/jobs": answer(json.dumps([{"ID": job, "Namespace": "default"}])),
+            "/v1/job/cache/allocations": answer(json.dumps(stubs if job == "cache" else [])),
+        }
+        result = nomad_magic.run(line, env={"NOMAD_ADDR": script.address})
+        assert result.place.job == job
+    asked = [path.partition("?")[0] for path in script.requests]
+    assert [path for path in asked if path.endswith("/allocations")] == [
+        "/v1/job/cache/allocations",
+        "/v1/job/cache/allocations",
+        "/v1/job/cache/allocations",
+        "/v1/job/cache-b/allocations",
+        "/v1/job/cache-b/allocations",
+    ]
+    assert [path for path in asked if path.endswith("/action")][-1] == "/v1/job/cache-b/action"
+
+
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".invalid", "xn--zzzzzzz.invalid"])
 def test_a_host_that_cannot_be_one(host: str) -> None:
     """A name that no resolver takes is a host that is not found."""
