@@ -199,14 +199,33 @@ def rows(document: str, head: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
 
 
+def table() -> list[list[str]]:
+    """The one table of all that can be set: flag, variable, setting, default, what it does."""
+    return rows(README, "Flag")
+
+
 def test_the_readme_has_every_flag_with_its_variable_and_default() -> None:
     """The table is the flags' own, in the order of the help."""
     expected = []
     for flag in FLAGS:
         shown = f"`-{flag.name}=<{flag.value}>`" if flag.value else f"`-{flag.name}`"
         variable = f"`{flag.environment}`" if flag.environment else ""
-        expected.append([shown, variable, flag.default, flag.summary])
-    assert rows(README, "Flag") == expected
+        expected.append([shown, variable, "", flag.default, flag.summary])
+    assert [row for row in table() if row[0]] == expected
+
+
+def test_the_readme_has_every_variable_that_is_read() -> None:
+    """Those that the code names, no more and no less; the embedded agent's tasks have their own."""
+    read = {
+        node.value
+        for name, tree in TREES.items()
+        if not name.startswith("nomad_magic.agent")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.fullmatch(r"NOMAD_(?!MAGIC_)[A-Z_]+|(HTTPS?|NO)_PROXY", node.value)
+    }
+    assert len(read) > len([flag for flag in FLAGS if flag.environment])
+    assert sorted(row[1] for row in table() if row[1]) == sorted(f"`{name}`" for name in read)
 
 
 @pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)
@@ -229,7 +248,7 @@ def test_the_readme_has_every_setting_with_its_default() -> None:
     traits = NomadMagics.class_traits(config=True)
     mine = {name: trait for name, trait in traits.items() if trait.this_class is NomadMagics}
     expected = {f"`{name}`": f"`{trait.default_value!r}`" for name, trait in mine.items()}
-    assert {name: default for name, default, *_ in rows(README, "Setting")} == expected
+    assert {row[2]: row[3] for row in table() if row[2]} == expected
     assert all(trait.help for trait in mine.values())
 
 
