@@ -36,10 +36,16 @@ class Pace:
         """
         self._hurry_until = now + HURRY_SECONDS
 
-    def rest(self, start: float, now: float) -> float:
-        """Give how many seconds to rest after a turn that lasted from `start` to `now`."""
+    def rest(self, start: float, now: float, *, others: int = 0) -> float:
+        """Give how many seconds to rest.
+
+        Args:
+            start: When the turn began.
+            now: When it ended.
+            others: How many other readers rest now: all of them have one share together.
+        """
         if not self._unhurried or now <= self._hurry_until:
             return 0.0
         if now < self._idle_until:
             return MOST_REST_SECONDS
-        return min(REST * (now - start), MOST_REST_SECONDS)
+        return (1 + others) * min(REST * (now - start), MOST_REST_SECONDS)

@@ -11,13 +11,13 @@ import random
 import threading
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from nomad_magic.errors import NomadMagicError
 from nomad_magic.nomad import ending, loop, pool, winddown
 from nomad_magic.nomad.journey import Journey
-from nomad_magic.nomad.pace import Pace
 from nomad_magic.nomad.protocol import ExecProtocol, Output, Rung, State
+from nomad_magic.nomad.turns import Turns
 from nomad_magic.nomad.websocket import ConnectionEnded, ExecConnection
 from nomad_magic.result import ActionResult, Outcome, Place
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     from nomad_magic.flags import ActionArgs
     from nomad_magic.nomad.settings import Options, Target
-
-FRAMES_A_TURN: Final = 64
-"""How many frames the reader takes before it lets the writer have its turn."""
 
 
 class Session:
@@ -82,7 +79,7 @@ class Session:
         self._size = size
         self._typed: list[bytes] = []
         self._presses = 0
-        self._pace = Pace()
+        self._turns = Turns()
         self._journey = Journey(args, target, options, choose=random.SystemRandom().choice)
         self._protocol: ExecProtocol | None = None
         self._began = 0.0
@@ -198,7 +195,7 @@ class Session:
         Args:
             idle: Seconds from now in which to read next to nothing of a flood.
         """
-        self._pace.take_time(time.monotonic() + idle)
+        self._turns.pace.take_time(time.monotonic() + idle)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have a function called, in the loop's thread, whenever there is something new."""
@@ -283,7 +280,7 @@ class Session:
     async def _read(
         self, connection: ExecConnection, protocol: ExecProtocol, failure: list[NomadMagicError]
     ) -> None:
-        taken, turn = 0, time.monotonic()
+        self._turns.begin()
         while protocol.state is State.RUNNING:
             try:
                 events = protocol.receive(await connection.receive())
@@ -295,10 +292,7 @@ class Session:
                 elif error := ending.failure_of(event):
                     failure.append(error)
             self._notify()
-            taken += 1
-            if taken % FRAMES_A_TURN == 0:
-                await asyncio.sleep(self._pace.rest(turn, time.monotonic()))
-                turn = time.monotonic()
+            await self._turns.took_one()
         self._over.set()
 
     async def _write(self, connection: ExecConnection, protocol: ExecProtocol) -> None:
@@ -329,7 +323,7 @@ class Session:
 
     def _stop(self) -> None:
         self._presses += 1
-        self._pace.hurry(time.monotonic())
+        self._turns.pace.hurry(time.monotonic())
         if self._protocol is not None:
             self._protocol.stop()
             self._after_change()

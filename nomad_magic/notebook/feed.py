@@ -56,6 +56,10 @@ SILENT_SECONDS: Final = 5.0
 """A page that acknowledges nothing for so long is gone, or asleep, and holds nobody up."""
 
 
+_floods: set[Feed] = set()
+"""The feeds that leave most out; looked at in several threads, so never walked through."""
+
+
 class Feed:
     """Sends a session's output to the pages that show it, each at its own pace.
 
@@ -131,14 +135,19 @@ class Feed:
             return
         if self._follower.behind > (CALM_BYTES if self._looks else LAG_BYTES):
             self._looks = CALM_LOOKS
+            _floods.add(self)
             self._jump()
         else:
             self._looks = max(0, self._looks - 1)
+            if not self._looks:
+                _floods.discard(self)
         if self._forward():
-            self._due = now + (FLOOD_SECONDS if self._looks else FRAME_SECONDS)
+            # The page draws all of them.
+            self._due = now + (FLOOD_SECONDS * len(_floods) if self._looks else FRAME_SECONDS)
 
     def finish(self) -> None:
         """Send the end of the output, and say that it is the end."""
+        _floods.discard(self)
         self._answer()
         # The record takes the place of all but a reloaded page's view.
         if self._follower.behind > (LAG_BYTES if self.reloaded else FLOOD_BYTES):

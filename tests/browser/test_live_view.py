@@ -422,9 +422,12 @@ def test_a_page_without_javascript_shows_the_record(
             assert " ".join(fact.split()[1:]) in everything
 
 
-def test_ten_background_runs_at_once(opened: Callable[..., Notebook]) -> None:
-    """The cell ends at once, ten views go on, and one Stop stops one."""
-    start = f"runs = []\nfor _ in range(10):\n    run = %nomad_action {SERVER} forever &\n"
+@pytest.mark.parametrize(("action", "text"), [("forever", "tick 2"), ("flood500", "xxxx")])
+def test_ten_background_runs_at_once(
+    opened: Callable[..., Notebook], action: str, text: str
+) -> None:
+    """The cell ends at once, ten views go on, and one Stop stops one; ten floods are no more."""
+    start = f"runs = []\nfor _ in range(10):\n    run = %nomad_action {SERVER} {action} &\n"
     count = "print([run.wait(10).exit_code for run in runs].count(130))"
     notebook = opened([start + "    runs.append(run)", f"[run.stop() for run in runs]\n{count}"])
     notebook.cell(0).click()
@@ -434,7 +437,7 @@ def test_ten_background_runs_at_once(opened: Callable[..., Notebook]) -> None:
     expect(notebook.cell(1).get_by_role("button", name="Stop", exact=True)).to_have_count(
         10, timeout=MS
     )
-    expect(notebook.cell(1).locator(".xterm").nth(9)).to_contain_text("tick 2", timeout=MS)
+    expect(notebook.cell(1).locator(".xterm").nth(9)).to_contain_text(text, timeout=MS)
     notebook.cell(1).get_by_role("button", name="Stop", exact=True).first.click()
     expect(notebook.cell(1).get_by_role("button", name="Stop", exact=True)).to_have_count(
         9, timeout=MS

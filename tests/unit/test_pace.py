@@ -35,3 +35,11 @@ def test_while_nobody_can_look_yet_it_hardly_reads() -> None:
     assert pace.rest(11.0, 11.001) < MOST_REST_SECONDS
     pace.hurry(10.0)
     assert pace.rest(10.0, 10.001) == 0.0
+
+
+def test_all_that_rest_have_one_share_together() -> None:
+    """Ten floods at once take no more of the machine than one."""
+    pace = Pace()
+    pace.take_time(0.0)
+    one = pace.rest(10.0, 10.01)
+    assert pace.rest(10.0, 10.01, others=9) == 10 * one
