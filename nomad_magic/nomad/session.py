@@ -323,7 +323,7 @@ class Session:
 
     def _stop(self) -> None:
         self._presses += 1
-        self._turns.pace.hurry(time.monotonic())
+        self._turns.hurry()
         if self._protocol is not None:
             self._protocol.stop()
             self._after_change()

@@ -26,6 +26,7 @@ class Turns:
         self.pace = Pace()
         self._taken = 0
         self._began = 0.0
+        self._pressed = asyncio.Event()
 
     def begin(self) -> None:
         """Begin the first turn."""
@@ -38,9 +39,23 @@ class Turns:
             return
         seconds = self.pace.rest(self._began, time.monotonic(), others=len(_resting))
         if seconds:
-            _resting.add(self)
+            await self._rest(seconds)
+        else:
+            await asyncio.sleep(0)
+        self._began = time.monotonic()
+
+    def hurry(self) -> None:
+        """Stop was pressed: no rest now, and none that has begun."""
+        self.pace.hurry(time.monotonic())
+        self._pressed.set()
+
+    async def _rest(self, seconds: float) -> None:
+        self._pressed.clear()
+        _resting.add(self)
         try:
-            await asyncio.sleep(seconds)
+            async with asyncio.timeout(seconds):
+                await self._pressed.wait()
+        except TimeoutError:
+            pass
         finally:
             _resting.discard(self)
-        self._began = time.monotonic()
