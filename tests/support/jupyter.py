@@ -41,9 +41,9 @@ KERNELS = Path(sys.prefix) / "kernels"
 ONE_CELL = frozenset({"7.3.0"})
 """The ipykernels on which only one cell at a time is run.
 
-ipykernel 7.3.0 may not see a request that comes between a cell's idle and its reply (measured: 1
-of 80, without anything of ours), and whatever is queued behind that cell then hangs.  Where the
-next cell is run after the reply to the last one, nothing is lost.
+ipykernel 7.3.0 may not see a request that comes while it sends a reply (measured: 1 of 80, without
+anything of ours), and whatever is queued behind that cell then hangs.  `notebook/pump.py` has it
+look again after a run of ours; a plain cell's reply it knows nothing of.
 """
 
 SECONDS = 60.0
