@@ -31,6 +31,13 @@ def in_a_thread(serving: Callable[[], AbstractAsyncContextManager[object]]) -> I
         async with serving():
             ready.set()
             await over.wait()
+        # What a client has left open, be it in the middle of a handshake.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        # Their transports are closed in the loop's next turn.
+        await asyncio.sleep(0)
 
     thread = threading.Thread(target=loop.run_until_complete, args=[main()])
     thread.start()
@@ -72,10 +79,6 @@ def listening(
             found.append(str(where))
         yield
         server.close()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
 
     with in_a_thread(serving):
         yield found[0]
