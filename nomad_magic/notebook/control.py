@@ -33,8 +33,7 @@ def listen(shell: InteractiveShell, name: str, feed: Feed) -> bool:
     Returns:
         Whether this kernel has a control channel as ipykernel's.
     """
-    handlers = getattr(getattr(shell, "kernel", None), "control_handlers", None)
-    if not isinstance(handlers, dict):
+    if (handlers := _handlers(shell)) is None:
         return False
     handlers[MESSAGE] = _take
     _feeds[name] = feed
@@ -43,9 +42,14 @@ def listen(shell: InteractiveShell, name: str, feed: Feed) -> bool:
 
 def forget(shell: InteractiveShell) -> None:
     """Put the kernel back as it was."""
-    handlers = getattr(getattr(shell, "kernel", None), "control_handlers", None)
-    if isinstance(handlers, dict):
+    if (handlers := _handlers(shell)) is not None:
         handlers.pop(MESSAGE, None)
+
+
+def _handlers(shell: InteractiveShell) -> dict[str, Any] | None:
+    """Give what the kernel does with each type of control message; None where it has no such."""
+    handlers = getattr(getattr(shell, "kernel", None), "control_handlers", None)
+    return handlers if isinstance(handlers, dict) else None
 
 
 def _take(_socket: object, _idents: object, message: dict[str, Any]) -> None:
