@@ -99,7 +99,7 @@ class UnexpectedAnswer(RequestError):
     """Something answered, but not with what was asked for.
 
     Attributes:
-        status: The HTTP status code.
+        status: The HTTP status code; 200 where the answer itself makes no sense.
         body: The body as text, cut to its first kilobyte.
     """
 

@@ -25,7 +25,9 @@ MOST_LINES = 450
 """A module fits on a few screens; when it no longer does, it has two jobs."""
 
 TOP_WITH_FILES = {"__init__", "__main__", "transcript", "record", "result"}
-PURE_IN_NOMAD = {"frames", "gowords", "locate", "pace", "protocol", "proxies", "settings"}
+PURE_IN_NOMAD = {
+    *("frames", "gowords", "link", "locate", "pace", "protocol", "proxies", "settings"),
+}
 OUTSIDE_WORLD = {
     *("asyncio", "io", "os", "pathlib", "random", "secrets", "select", "shutil", "signal"),
     *("socket", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "uuid"),
@@ -41,6 +43,8 @@ FOREIGN = {
     "zmq": {"notebook"},
     "hatchling": {"notebook"},  # frontend/build.py, which runs when a wheel is made
     "msgspec": {"nomad", "agent"},
+    "aiohappyeyeballs": {"nomad"},
+    "h11": {"nomad"},
     "httpx": {"nomad"},
     "websockets": {"nomad"},
     "aiohttp": {"agent"},
@@ -152,13 +156,14 @@ def test_each_foreign_package_has_its_home(name: str) -> None:
 
 
 def test_only_the_client_knows_the_socket_libraries() -> None:
-    """Two modules make connections, and one puts what they raise into words."""
+    """Those that make connections and read from them, and the one that says what they raise."""
     homes = {
         name
         for name in MODULES
-        if {one.split(".")[0] for one in imports(name)} & {"httpx", "websockets"}
+        if {one.split(".")[0] for one in imports(name)} & {"h11", "httpx", "websockets"}
     }
-    assert homes == {f"nomad_magic.nomad.{name}" for name in ("client", "networds", "websocket")}
+    names = ("bodies", "client", "networds", "transport", "websocket")
+    assert homes == {f"nomad_magic.nomad.{name}" for name in names}
 
 
 def test_importing_the_package_is_light() -> None:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import enum
 import os
 from typing import TYPE_CHECKING
 
 from nomad_magic import flags, words
-from nomad_magic.errors import LineError, NomadMagicError
+from nomad_magic.errors import Interrupted, LineError, NomadMagicError
 from nomad_magic.nomad import pool, settings
-from nomad_magic.nomad.session import Session
+from nomad_magic.nomad.session import LAST_SECONDS, Session
 from nomad_magic.nomad.settings import Options
+from nomad_magic.result import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nomad_magic.result import ActionResult
+
+
+INTERRUPTED_CLI = 130
+"""What the CLI leaves with when Ctrl-C reaches it before the session is open."""
+
+
+class Typing(enum.Enum):
+    """What someone may type into a run."""
+
+    NOTHING = "nothing"
+    KEYS = "keys"
+    """Into a terminal, where the action has one."""
+    LINES = "lines"
+    """Into a terminal, or lines into the action's stdin."""
 
 
 def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
@@ -25,18 +42,18 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
     environ: Mapping[str, str],
     stdin_is_tty: bool = False,
     options: Options | None = None,
-    typing: bool = False,
+    typing: Typing = Typing.KEYS,
     size: tuple[int, int] = (24, 80),
 ) -> Session:
-    """Check a line as the CLI does, in its order, and give the session, not yet started.
+    """Check a line as the CLI does, in its order, and return the session, not yet started.
 
     Args:
         argv: The words after `nomad job action`.
-        stdin: What the action reads; None for nothing, or with a tty for what is typed.
+        stdin: What the action reads; None for what is typed, or for nothing.
         environ: Where the NOMAD_* variables are.
         stdin_is_tty: The default of `-t`.
         options: What a command line has no flags for.
-        typing: Someone may type.
+        typing: What someone may type; where nobody can, the action's input ends at once.
         size: The terminal's height and width in cells.
 
     Raises:
@@ -54,7 +71,12 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
         _prefix_warnings(error, args.warnings)
         raise
     session = Session(
-        args, target, options, stdin=stdin if args.stdin else None, typing=typing, size=size
+        args,
+        target,
+        options,
+        stdin=stdin if args.stdin else None,
+        typing=typing is Typing.LINES or (args.tty and typing is Typing.KEYS),
+        size=size,
     )
     session.result.notices += map(session.result.masker.text, _notices(args))
     return session
@@ -86,7 +108,7 @@ def start(
     env: Mapping[str, str] | None = None,
     options: Options | None = None,
 ) -> Session:
-    """Start an action and give its session, which goes on by itself.
+    """Start an action and return its session, which goes on by itself.
 
     Args:
         args: The words after `nomad job action`, or a line that is split as a shell would;
@@ -99,10 +121,20 @@ def start(
         UsageError: The line.
         SettingsError: The address or a certificate.
     """
+    return _prepare(args, stdin, env, options, Typing.KEYS).start()
+
+
+def _prepare(
+    args: str | Sequence[str],
+    stdin: str | bytes | None,
+    env: Mapping[str, str] | None,
+    options: Options | None,
+    typing: Typing,
+) -> Session:
     environ = os.environ if env is None else env
     argv = args if not isinstance(args, str) else _split(args, environ)
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    return prepare(argv, stdin=data, environ=environ, options=options).start()
+    return prepare(argv, stdin=data, environ=environ, options=options, typing=typing)
 
 
 def run(
@@ -113,7 +145,11 @@ def run(
     env: Mapping[str, str] | None = None,
     options: Options | None = None,
 ) -> ActionResult:
-    """Run an action to its end and give its result.
+    """Run an action to its end and return its result.
+
+    Nobody can type into it: without a `stdin` its input ends at once, with a tty too.  Whatever
+    interrupts the wait, an exception of a signal handler say, stops the action first, and is raised
+    when the run has ended, with what is known of it in its attribute `result`.
 
     Args:
         args: As for `start`.
@@ -126,14 +162,43 @@ def run(
         ActionFailed: With `check`, a non-zero exit code.
         NomadMagicError: It could not be run, or not to its end.
     """
-    session = start(args, stdin, env=env, options=options)
+    session = _prepare(args, stdin, env, options, Typing.NOTHING)
     try:
-        session.wait()
-    except BaseException:
-        # Whatever interrupts the caller must not leave the action running unattended.
-        session.stop_and_wait((options or Options()).grace)
+        session.start().wait()
+    except BaseException as interruption:
+        _end(session)
+        result = session.result
+        if isinstance(interruption, KeyboardInterrupt):
+            code = interrupted_code(result)
+            said = f"{result.action}: {result.state}"
+            raise Interrupted(said, exit_code=code, result=result) from None
+        _carry(interruption, result)
         raise
     return _outcome(session, check=check)
+
+
+def _end(session: Session) -> None:
+    """Stop a run that nobody waits for any more, whatever else interrupts that."""
+    try:
+        session.stop(session.options.grace)
+    except BaseException:
+        # The second time at once.
+        session.disconnect()
+        session.wait_done(LAST_SECONDS)
+        raise
+
+
+def interrupted_code(result: ActionResult) -> int:
+    """Return what the CLI would have left with after a Ctrl-C."""
+    if result.exit_code is not None:
+        return result.exit_code
+    return INTERRUPTED_CLI if result.outcome is Outcome.NOT_STARTED else 1
+
+
+def _carry(error: BaseException, result: ActionResult) -> None:
+    """Have an exception that is not ours carry the result, where it takes one."""
+    with contextlib.suppress(AttributeError):
+        error.result = result  # type: ignore[attr-defined]  # it is any exception at all
 
 
 async def arun(
@@ -144,12 +209,23 @@ async def arun(
     env: Mapping[str, str] | None = None,
     options: Options | None = None,
 ) -> ActionResult:
-    """`run` to be awaited, in any event loop; cancelling it stops the action."""
-    session = start(args, stdin, env=env, options=options)
+    """`run` to be awaited, in any event loop.
+
+    Cancelling it stops the action; it is cancelled when the run has ended, and the
+    `asyncio.CancelledError` has the result in its attribute `result`.  Cancelling it once more
+    closes the connection at once.
+    """
+    session = _prepare(args, stdin, env, options, Typing.NOTHING).start()
     try:
         await session
-    except asyncio.CancelledError:
-        session.stop_and_wait((options or Options()).grace)
+    except asyncio.CancelledError as cancelled:
+        session.wind_down(session.options.grace)
+        while not session.done:
+            try:
+                await session
+            except asyncio.CancelledError:
+                session.disconnect()
+        _carry(cancelled, session.result)
         raise
     return _outcome(session, check=check)
 

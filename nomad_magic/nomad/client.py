@@ -1,6 +1,6 @@
-"""Requests to an agent: HTTP by httpx, and the upgrade to an exec session's websocket.
+"""Requests to an agent, and the upgrade to an exec session's websocket.
 
-The one door for foreign errors: what httpx, websockets, ssl and the operating system raise
+The one door for foreign errors: what httpx, h11, websockets, ssl and the operating system raise
 leaves here as a `RequestError` in the words of Nomad's CLI, which are Go's.
 """
 
@@ -8,39 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+import ssl
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
-from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
-from nomad_magic.nomad import networds, redirects, tls
-from nomad_magic.nomad.dial import EarlyDial, dial
-from nomad_magic.nomad.gowords import go_quote, to_bytes
+from nomad_magic.nomad import bodies, networds, redirects, tls
+from nomad_magic.nomad.dial import EarlyDial
+from nomad_magic.nomad.gowords import basic_auth, go_quote, to_bytes
 from nomad_magic.nomad.settings import parse_address
-from nomad_magic.nomad.websocket import ExecConnection, connect
+from nomad_magic.nomad.transport import (
+    SWITCHING_PROTOCOLS,
+    Transport,
+    Way,
+)
+from nomad_magic.nomad.websocket import ExecConnection, Handshake
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Mapping
 
-    from websockets.http11 import Response
-
+    from nomad_magic.nomad.protocol import ExecProtocol
     from nomad_magic.nomad.settings import Options, Target
 
 T = TypeVar("T")
 
 HIGHEST_PORT = 65535
-KEPT_CONNECTIONS = 4
-"""How many idle connections to one target are kept."""
-
-KEPT_SECONDS = 50.0
-"""How long an idle connection is kept for the next cell: less than load balancers keep one."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
-BODY_SHOWN = 1024
+BODY_SHOWN: Final = 1024
 """How much of an unexpected answer's body (characters) is kept."""
 
 
@@ -50,26 +49,41 @@ class Client:
     Args:
         target: Where, and as whom.
         options: The bounds of each wait.
+        context: Of the same certificates, where there is one already.
+        dial_seconds: How long a TCP connection may take; None as `connect_timeout`.
 
     Raises:
         SettingsError: A certificate file, or a proxy, that cannot be used.
     """
 
     def __init__(
-        self, target: Target, options: Options, *, context: ssl.SSLContext | None = None
+        self,
+        target: Target,
+        options: Options,
+        *,
+        context: ssl.SSLContext | None = None,
+        dial_seconds: float | None = None,
     ) -> None:
         self.target = target
         self.options = options
-        proxy = self._proxy_url = target.proxies.find(target.address)
+        address = target.address
+        proxy = target.proxies.find(address)
         self._proxy = parse_address(proxy) if proxy else None
-        self._ssl = context or tls.context(target.tls, needed=target.address.scheme == "https")
+        needed = address.scheme == "https" or (
+            self._proxy is not None and self._proxy.scheme == "https"
+        )
+        self._ssl = context or tls.context(target.tls, needed=needed)
+        self._dial_seconds = options.connect_timeout if dial_seconds is None else dial_seconds
         self._http: httpx.AsyncClient | None = None
-        self._busy = 0
-        self._idle = asyncio.Event()
 
-    def for_node(self, target: Target, options: Options) -> Client:
-        """Give a client for a node, with the same certificates."""
-        return Client(target, options, context=self._ssl)
+    def for_node(self, target: Target, seconds: float) -> Client:
+        """Return a client for a node, with the same certificates.
+
+        Args:
+            target: The node.
+            seconds: How long the TCP connection may take.
+        """
+        return Client(target, self.options, context=self._ssl, dial_seconds=seconds)
 
     async def get(self, path: str, params: Mapping[str, str], kind: type[T]) -> T:
         """Ask for something.
@@ -86,52 +100,74 @@ class Client:
         url = self.target.address.url(path, {**self.target.params, **params})
         self._check_address(f'Get "{url}": ')
         for _ in range(redirects.MOST):
-            response = await self._ask(url)
+            response, body = await self._ask(url)
             location = response.headers.get("Location", "")
             if response.status_code not in redirects.OF_GET or not location:
                 break
             if not (there := redirects.target(url, location)):
-                hint = redirects.refusal(url, location)
-                raise _unexpected(response.status_code, response.text, hint)
+                raise _unexpected(response, body, redirects.refusal(url, location))
             url = there
         else:
             raise Unreachable(f"Get {go_quote(location)}: stopped after {redirects.MOST} redirects")
-        body = response.text
         if response.status_code != httpx.codes.OK:
-            raise _unexpected(response.status_code, body, _hint(response, body))
+            raise _unexpected(response, body)
         try:
-            return msgspec.json.decode(response.content, type=kind)
-        except (msgspec.DecodeError, UnicodeError) as error:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
+            text = _text(body[:BODY_SHOWN])
             raise UnexpectedAnswer(
-                networds.not_json(response.content, error),
+                networds.not_json(body, error),
                 status=response.status_code,
-                body=body[:BODY_SHOWN],
-                hint=_hint(response, body),
+                body=text,
+                hint=_hint(response, text),
             ) from error
 
-    async def _ask(self, url: str) -> httpx.Response:
-        self._busy += 1
-        fresh = False
-
-        async def watch(event: str, _info: Mapping[str, Any]) -> None:
-            nonlocal fresh
-            fresh = fresh or event.startswith("connection.connect")
-
+    async def _ask(self, url: str) -> tuple[httpx.Response, bytes]:
+        """Return an answer and its body, of a refusal as much as came of it."""
         try:
-            async with asyncio.timeout(self.options.connect_timeout + self.options.answer_timeout):
-                for _ in range(KEPT_CONNECTIONS):
-                    try:
-                        return await self._client().get(url, extensions={"trace": watch})
-                    except (httpx.NetworkError, httpx.RemoteProtocolError):
-                        # As Go's client: a kept connection may have ended unseen.
-                        if fresh:
-                            raise
-                return await self._client().get(url)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            raise await self._unreachable(f'Get "{url}": ', error) from error
-        finally:
-            self._busy -= 1
-            self._idle.set()
+            async with asyncio.timeout(None) as bound:
+                response = await self._send(url, {}, bound, self.options.answer_timeout)
+                try:
+                    if response.status_code == httpx.codes.OK:
+                        return response, await bodies.read(response, self.options.max_answer_bytes)
+                    return response, await bodies.read_refusal(response)
+                finally:
+                    await response.aclose()
+        except bodies.TooLargeError as error:
+            raise UnexpectedAnswer(
+                str(error), status=response.status_code, hint=_TOO_LARGE_HINT
+            ) from error
+        except bodies.FOREIGN as error:
+            raise self._unreachable(f'Get "{url}": ', error) from error
+
+    async def _send(  # noqa: PLR0913 - what differs between a question and an upgrade
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        bound: asyncio.Timeout,
+        seconds: float,
+        *,
+        protocol: ExecProtocol | None = None,
+        early: EarlyDial | None = None,
+    ) -> httpx.Response:
+        """Send a request; once it is under way its answer has so many seconds."""
+
+        def sent() -> None:
+            if protocol is not None:
+                protocol.opening()
+            bound.reschedule(asyncio.get_running_loop().time() + seconds)
+
+        http = self._client()
+        parts = urlsplit(url)
+        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        request = http.build_request(
+            "GET",
+            # Where it goes the transport knows; the rest is to be the CLI's, byte for byte.
+            httpx.URL(scheme="http", host="agent", raw_path=to_bytes(target)),
+            headers={to_bytes(name): to_bytes(value) for name, value in headers.items()},
+            extensions={"sent": sent, "session": protocol is not None, "early": early},
+        )
+        return await http.send(request, stream=True)
 
     def dial_early(self) -> EarlyDial | None:
         """Begin the connection for an exec session; None where that cannot be done."""
@@ -139,114 +175,115 @@ class Client:
         usable = address.scheme in ("http", "https") and 0 < address.port <= HIGHEST_PORT
         if self._proxy is not None or not usable or not address.hostname:
             return None
-        return EarlyDial(address.hostname, address.port, self.options.connect_timeout)
+        return EarlyDial(address.hostname, address.port, self._dial_seconds)
 
     async def open_exec(
-        self, path: str, params: Mapping[str, str], *, early: EarlyDial | None = None
+        self,
+        path: str,
+        params: Mapping[str, str],
+        protocol: ExecProtocol,
+        *,
+        early: EarlyDial | None = None,
     ) -> ExecConnection:
-        """Open an exec session.
+        """Open an exec session; the upgrade is sent once, to each place that it is redirected to.
 
         Args:
             path: Percent-encoded.
             params: As for `get`.
+            protocol: Is told as the upgrade goes out, and when it was definitely not taken:
+                whatever is raised, its state tells whether the action may have been started.
             early: A connection from `dial_early` that is to be used.
 
         Raises:
             Unreachable: Nothing answered.
             UnexpectedAnswer: The upgrade was refused.
         """
-        address = self.target.address
-        url = address.url(path, {**self.target.params, **params})
+        url = self.target.address.url(path, {**self.target.params, **params})
         self._check_address("")
-        scheme = {"http": "ws", "https": "wss"}[address.url_scheme]
-        extra: dict[str, Any] = {"proxy": self._proxy_url or None}
-        if address.scheme == "unix":
-            extra |= {"unix": True, "path": address.path}
-        elif scheme == "wss":
-            extra |= {"ssl": self._ssl, "server_hostname": self._server_name()}
         for _ in range(redirects.MOST):
+            handshake = Handshake()
             try:
-                if early is not None:
-                    extra["sock"], early = await early.take(), None
-                elif address.scheme != "unix" and self._proxy is None:
-                    extra["sock"] = await dial(
-                        address.hostname, address.port, self.options.connect_timeout
+                async with asyncio.timeout(None) as bound:
+                    response = await self._send(
+                        url,
+                        handshake.headers,
+                        bound,
+                        self.options.connect_timeout,
+                        protocol=protocol,
+                        early=early,
                     )
-                return await connect(
-                    scheme + url.removeprefix(address.url_scheme),
-                    self._headers(),
-                    self.options.connect_timeout,
-                    **extra,
-                )
-            except InvalidStatus as refused:
-                url = _after_refusal(url, refused)
-            except (InvalidHandshake, WebSocketException, OSError, ValueError) as error:
-                unreachable = await self._unreachable("", error)
+                early = None
+                if response.status_code == SWITCHING_PROTOCOLS:
+                    return handshake.complete(response, self.options.max_frame_bytes)
+                body = await _refused(response)
+            except bodies.FOREIGN as error:
+                if _never_read(error):
+                    protocol.not_asked()
+                unreachable = self._unreachable("", error, upgrade=True)
                 unreachable.hint = unreachable.hint or networds.cut_short(error)
                 raise unreachable from error
+            # A gateway that waited in vain has handed the upgrade on; all else is definite.
+            if response.status_code != httpx.codes.GATEWAY_TIMEOUT:
+                protocol.not_asked()
+            url = _after_refusal(url, response, body)
         raise Unreachable(f"stopped after {redirects.MOST} redirects")
 
-    async def _unreachable(self, prefix: str, error: BaseException) -> Unreachable:
+    def _unreachable(
+        self, prefix: str, error: BaseException, *, upgrade: bool = False
+    ) -> Unreachable:
         """Say why nothing answered; with a proxy, which one it was."""
         address, options = self.target.address, self.options
         if self._proxy is None:
             return Unreachable(
-                prefix + await networds.explain(error, address, options),
+                prefix + networds.explain(error, address, options, upgrade=upgrade),
                 hint=networds.certificate_hint(error, address, self.target.tls),
             )
         variable = f"{address.scheme}_proxy".upper()
         return Unreachable(
-            prefix + await networds.explain_by_proxy(error, self._proxy, options),
+            prefix + networds.explain_by_proxy(error, self._proxy, options, upgrade=upgrade),
             hint=f"The way went through the proxy {self._proxy} ({variable}). NO_PROXY names the "
             "hosts for which there is to be none.",
         )
 
-    async def aclose_when_idle(self) -> None:
-        """Close the kept connections once no request is under way."""
-        while self._busy:
-            self._idle.clear()
-            await self._idle.wait()
+    async def aclose(self) -> None:
+        """Close the kept connections; a request under way closes its own when it ends."""
         if self._http is not None:
-            http, self._http = self._http, None
-            await http.aclose()
+            await self._http.aclose()
 
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
-            address, options, name = self.target.address, self.options, self.target.tls.server_name
-            tunnel = bool(name) and self._proxy is not None
+            address = self.target.address
+            way = Way(
+                address=address,
+                proxy=self._proxy,
+                context=self._ssl,
+                server_name=self.target.tls.server_name or address.hostname,
+                dial_seconds=self._dial_seconds,
+                seconds=self.options.connect_timeout,
+            )
             self._http = httpx.AsyncClient(
                 # As bytes: httpx would take text for ASCII.
                 headers={
                     to_bytes(name): to_bytes(value) for name, value in self._headers().items()
                 },
-                transport=httpx.AsyncHTTPTransport(
-                    verify=(tls.named_context(self.target.tls) if tunnel else self._ssl) or False,
-                    limits=httpx.Limits(
-                        max_connections=None,
-                        max_keepalive_connections=KEPT_CONNECTIONS,
-                        keepalive_expiry=KEPT_SECONDS,
-                    ),
-                    uds=address.path if address.scheme == "unix" else None,
-                    proxy=self._proxy_url or None,
-                ),
-                timeout=httpx.Timeout(options.answer_timeout, connect=options.connect_timeout),
+                transport=Transport(way),
+                timeout=None,  # noqa: S113 - `asyncio.timeout` bounds the whole of an answer
                 follow_redirects=False,
                 trust_env=False,
             )
-            if name:
-                self._http.event_hooks["request"].append(_with_server_name(name))
         return self._http
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Accept-Encoding": "gzip", "User-Agent": "nomad_magic"}
+        headers = {
+            "Host": self.target.address.url_host,
+            "Accept-Encoding": "gzip",
+            "User-Agent": "nomad_magic",
+        }
         if self.target.token:
             headers["X-Nomad-Token"] = self.target.token
         if self.target.auth is not None:
-            headers["Authorization"] = networds.basic_auth(*self.target.auth)
+            headers["Authorization"] = basic_auth(*self.target.auth)
         return headers
-
-    def _server_name(self) -> str:
-        return self.target.tls.server_name or self.target.address.hostname
 
     def _check_address(self, prefix: str) -> None:
         """Refuse an address that parses but leads nowhere, as Go does at the first request."""
@@ -272,20 +309,32 @@ class Client:
             )
 
 
-def _with_server_name(name: str) -> Any:
-    async def hook(request: httpx.Request) -> None:
-        request.extensions["sni_hostname"] = name
-
-    return hook
+_TOO_LARGE_HINT: Final = "max_answer_bytes is the setting."
 
 
-def _after_refusal(url: str, refused: InvalidStatus) -> str:
-    """Give the URL that a refused upgrade points to.
+def _never_read(error: BaseException) -> bool:
+    """Whether an upgrade that went out was certainly not looked at.
+
+    A server that wants another certificate says so before it decrypts a request; in TLS 1.3 that
+    comes after ours has gone out (RFC 8446, section 4.4.2.4).
+    """
+    cause = error.__cause__
+    return isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or "")
+
+
+async def _refused(response: httpx.Response) -> bytes:
+    try:
+        return await bodies.read_refusal(response)
+    finally:
+        await response.aclose()
+
+
+def _after_refusal(url: str, response: httpx.Response, body: bytes) -> str:
+    """Return the URL that a refused upgrade points to.
 
     Raises:
         UnexpectedAnswer: It points nowhere, or to another host.
     """
-    response = refused.response
     status, location = response.status_code, response.headers.get("Location", "")
     if (
         location
@@ -293,23 +342,24 @@ def _after_refusal(url: str, refused: InvalidStatus) -> str:
         and (there := redirects.with_path(url, location))
     ):
         return there
-    body = networds.body_text(response.body, response.headers)
-    hint = _hint(response, body)
-    if location and status in redirects.OF_GET:
-        hint = redirects.refusal(url, location)
-    raise _unexpected(status, body, hint) from refused
+    elsewhere = location and status in redirects.OF_GET
+    raise _unexpected(response, body, redirects.refusal(url, location) if elsewhere else "")
 
 
-def _hint(response: httpx.Response | Response, body: str) -> str:
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
+
+
+def _hint(response: httpx.Response, body: str) -> str:
     return networds.answer_hint(response.status_code, body, response.headers)
 
 
-def _unexpected(status: int, body: str, hint: str) -> UnexpectedAnswer:
-    body = body.strip()
+def _unexpected(response: httpx.Response, data: bytes, hint: str = "") -> UnexpectedAnswer:
+    status, body = response.status_code, _text(data).strip()
     said = f" ({body})" if body else ""
     return UnexpectedAnswer(
         f"Unexpected response code: {status}{said[: BODY_SHOWN + 3]}",
         status=status,
         body=body[:BODY_SHOWN],
-        hint=hint,
+        hint=hint or _hint(response, body),
     )

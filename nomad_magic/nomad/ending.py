@@ -35,18 +35,17 @@ _NO_ADDRESS = (
 UNISOLATED = frozenset({"raw_exec"})
 """The drivers whose tasks are not kept apart from their node."""
 
+_MAY_HAVE_STARTED = "The action may have been started all the same."
+
 _PREFIX = "failed to exec into task: "
 
 
-def outcome(protocol: ExecProtocol | None, *, asked: bool) -> Outcome:
+def outcome(protocol: ExecProtocol) -> Outcome:
     """Say how a session ended.
 
     Args:
-        protocol: Its state machine; None when the websocket was never open.
-        asked: The agent had been asked to run the action.
+        protocol: Its state machine, at its end.
     """
-    if protocol is None:
-        return Outcome.DISCONNECTED if asked else Outcome.NOT_STARTED
     match protocol.state:
         case State.EXITED if protocol.rung is not Rung.NONE:
             return Outcome.INTERRUPTED
@@ -56,6 +55,8 @@ def outcome(protocol: ExecProtocol | None, *, asked: bool) -> Outcome:
             return Outcome.REFUSED
         case State.DISCONNECTED:
             return Outcome.DISCONNECTED
+        case State.NOT_STARTED:
+            return Outcome.NOT_STARTED
         case _:
             return Outcome.LOST
 
@@ -120,7 +121,7 @@ def _other_actions(journey: Journey, newer: Sequence[int]) -> str:
 
 
 def final_error(
-    session: Session, failure: NomadMagicError | None, protocol: ExecProtocol | None
+    session: Session, failure: NomadMagicError | None, protocol: ExecProtocol
 ) -> NomadMagicError | None:
     """Give the error that a finished session raises; None when nothing failed.
 
@@ -133,15 +134,17 @@ def final_error(
             failure.hint = _may_still_run(result, "The connection ended before the action did.")
         if isinstance(failure, Unreachable) and not session.target.given:
             failure.hint = _NO_ADDRESS
+        if protocol.state is State.DISCONNECTED and _MAY_HAVE_STARTED not in failure.hint:
+            failure.hint = f"{failure.hint} {_MAY_HAVE_STARTED}".strip()
         return failure
     if session.timed_out:
         return _after_timeout(session)
-    if protocol is not None and protocol.escaped:
+    if protocol.escaped:
         return Disconnected(
             f"Connection closed\n{_PREFIX}context canceled",
             hint=_may_still_run(result, "The escape character closed the connection."),
         )
-    if session.stopped or protocol is None:
+    if session.stopped:
         return None
     if result.exit_code:
         return ActionFailed(_failed(result), exit_code=result.exit_code)

@@ -10,6 +10,7 @@ surrogates of `os.fsdecode`, and leave here as those bytes again.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
@@ -87,6 +88,11 @@ def encode_query(params: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
     pairs = params.items() if isinstance(params, Mapping) else params
     ordered = sorted(pairs, key=lambda pair: to_bytes(pair[0]))
     return "&".join(f"{query_escape(key)}={query_escape(value)}" for key, value in ordered)
+
+
+def basic_auth(user: str, password: str) -> str:
+    """Return the value of an `Authorization` header."""
+    return "Basic " + base64.b64encode(to_bytes(f"{user}:{password}")).decode()
 
 
 def to_bytes(text: str) -> bytes:

@@ -9,34 +9,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from nomad_magic.errors import (
     ExecError,
     LocateError,
     RequestError,
-    SettingsError,
     UnexpectedAnswer,
 )
 from nomad_magic.nomad import locate, pool
+from nomad_magic.nomad.connect import Connector
 from nomad_magic.nomad.gowords import go_quote, path_escape
 from nomad_magic.nomad.locate import Allocation, AllocationStub, JobStub, JobVersions, Node, Task
-from nomad_magic.nomad.settings import parse_address
 from nomad_magic.result import Place
 
 if TYPE_CHECKING:
     from nomad_magic.flags import ActionArgs
     from nomad_magic.nomad.client import Client
-    from nomad_magic.nomad.dial import EarlyDial
+    from nomad_magic.nomad.protocol import ExecProtocol
     from nomad_magic.nomad.settings import Options, Target
     from nomad_magic.nomad.websocket import ExecConnection
-
-GLOBAL_REGION: Final = "global"
-"""The region whose name a node's certificate carries when none was named."""
-
-NODE_CONNECT_SECONDS: Final = 1.0
-"""How long the CLI tries a node before it falls back to the configured address."""
 
 HINT_SECONDS: Final = 3.0
 """How long a failure may wait for an answer that only its hint needs."""
@@ -54,6 +47,7 @@ class Journey:
         args: The line.
         target: Which agent.
         options: The bounds of each wait.
+        protocol: The run's state; is told when the action is asked for, and what came of that.
         choose: Makes the random choice among allocations.
     """
 
@@ -62,15 +56,15 @@ class Journey:
         args: ActionArgs,
         target: Target,
         options: Options,
+        protocol: ExecProtocol,
         *,
         choose: Callable[[Sequence[AllocationStub]], AllocationStub],
     ) -> None:
         self.args = args
         self.target = target
         self.options = options
+        self.protocol = protocol
         self.on_progress: Progress = lambda *_: None
-        self.asked = False
-        """The agent was asked to run the action: from here on it may have been started."""
         self.allocation: Allocation | None = None
         self.task: Task | None = None
         self._choose = choose
@@ -100,14 +94,38 @@ class Journey:
             node_name=stub.node_name,
         )
         self._tell(place)
-        early = self._dial_early(client, stub)
+        connector = Connector(client, self.options, self.protocol)
+        connector.begin(stub.node_id)
         try:
             allocation, node = await self._look(client, stub)
             task = self._enter(allocation)
-            return await self._open(client, job, allocation, task, node, early)
+            return await self._open(connector, job, allocation, task, node)
         finally:
-            if early is not None:
-                early.dial.drop()
+            connector.drop()
+
+    async def _open(
+        self,
+        connector: Connector,
+        job: str,
+        allocation: Allocation,
+        task: Task,
+        node: Node | None,
+    ) -> ExecConnection:
+        if node is not None and node.status == "down":
+            raise ExecError(
+                "failed to exec into task: node down",
+                hint=f"The node of {self._place.short} does not answer the servers.",
+            )
+        params = {
+            "action": self.args.action,
+            "allocID": allocation.id,
+            "command": "[]",
+            "group": allocation.task_group,
+            "task": task.name,
+            "tty": "true" if self.args.tty else "false",
+        }
+        with _Step("failed to exec into task: "):
+            return await connector.open(f"/v1/job/{path_escape(job)}/action", params, node)
 
     def _enter(self, allocation: Allocation) -> Task:
         """Choose the task, and tell what is known by then."""
@@ -177,8 +195,8 @@ class Journey:
                     {"prefix": prefix} if prefix else {},
                     list[AllocationStub],
                 )
-            # As the CLI: with -alloc the job's word is not looked up.
-            return args.job, locate.choose_by_prefix(args.alloc, found, now=time.time())
+                # As the CLI: with -alloc the job's word is not looked up.
+                return args.job, locate.choose_by_prefix(args.alloc, found, now=time.time())
         job, stubs = await self._list(client)
         stub = locate.choose_allocation(job, args.group, stubs, self._choose)
         if stub.client_status != "running":
@@ -202,8 +220,7 @@ class Journey:
             return job, await self._allocations(client, job, namespace)
         finally:
             if guess is not None:
-                guess.cancel()
-                await asyncio.gather(guess, return_exceptions=True)
+                await _ended(guess)
 
     async def _allocations(self, client: Client, job: str, namespace: str) -> list[AllocationStub]:
         with _Step(f"Error fetching allocations: error querying job {go_quote(job)}: ") as step:
@@ -223,14 +240,14 @@ class Journey:
                     {"prefix": word, "per_page": str(locate.JOBS_PER_PAGE)},
                     list[JobStub],
                 )
+                chosen = locate.choose_job(
+                    word, jobs, all_namespaces=self.target.namespace == ALL_NAMESPACES
+                )
         except UnexpectedAnswer as answer:
             if PERMISSION_DENIED in answer.message:
                 # Without list-jobs the word is taken as the id.
                 return word, ""
             raise
-        chosen = locate.choose_job(
-            word, jobs, all_namespaces=self.target.namespace == ALL_NAMESPACES
-        )
         self._newest_index = jobs[0].job_modify_index
         return chosen
 
@@ -241,9 +258,12 @@ class Journey:
         async def ask_allocation() -> Allocation:
             with _Step("Error querying allocation: ") as step:
                 step.denied = _needs_read_job(stub.namespace)
-                return await client.get(
+                found = await client.get(
                     f"/v1/allocation/{path_escape(stub.id)}", namespace, Allocation
                 )
+                if found.id != stub.id:
+                    raise ValueError(f"it is of allocation {found.id}")
+                return found
 
         async def ask_node() -> Node | None:
             # As the CLI: whatever is wrong with this answer, the server is still there.
@@ -256,96 +276,17 @@ class Journey:
         try:
             return await ask_allocation(), await node
         finally:
-            node.cancel()
-
-    # The session
-
-    def _dial_early(self, client: Client, stub: AllocationStub) -> _Early | None:
-        """Begin the connection to where the last session on this node went."""
-        node = pool.remembered(stub.node_id)
-        if node is None:
-            return None
-        chosen = self._node_client(client, node) or client
-        dialled = chosen.dial_early()
-        return _Early(str(chosen.target.address), dialled) if dialled is not None else None
-
-    async def _open(  # noqa: PLR0913, PLR0917 - what was learnt on the way, each for itself
-        self,
-        client: Client,
-        job: str,
-        allocation: Allocation,
-        task: Task,
-        node: Node | None,
-        early: _Early | None,
-    ) -> ExecConnection:
-        args = self.args
-        if node is not None and node.status == "down":
-            raise ExecError(
-                "failed to exec into task: node down",
-                hint=f"The node of {self._place.short} does not answer the servers.",
-            )
-        path = f"/v1/job/{path_escape(job)}/action"
-        params = {
-            "action": args.action,
-            "allocID": allocation.id,
-            "command": "[]",
-            "group": allocation.task_group,
-            "task": task.name,
-            "tty": "true" if args.tty else "false",
-        }
-        self.asked = True
-        if node is not None:
-            pool.remember(node)
-        if (direct := self._node_client(client, node)) is not None:
-            try:
-                return await direct.open_exec(path, params, early=_of(early, direct))
-            except (RequestError, SettingsError):
-                pool.node_failed(str(direct.target.address))
-        with _Step("failed to exec into task: "):
-            return await client.open_exec(
-                path, params, early=_of(early, client) if direct is None else None
-            )
-
-    def _node_client(self, client: Client, node: Node | None) -> Client | None:
-        """Give a client for the allocation's own node, where it is worth trying."""
-        if not self.options.direct or node is None or not node.http_addr:
-            return None
-        if client.target.address.scheme == "https" and not node.tls_enabled:
-            # The token would go out in the clear.
-            return None
-        scheme = "https" if node.tls_enabled else "http"
-        region = self.target.region or GLOBAL_REGION
-        try:
-            address = parse_address(f"{scheme}://{node.http_addr}")
-        except SettingsError:
-            return None
-        if not pool.node_usable(str(address)):
-            return None
-        tls = self.target.tls
-        if node.tls_enabled:
-            tls = replace(tls, server_name=f"client.{region}.nomad")
-        target = replace(
-            self.target, address=address, region=region, tls=tls, auth=self.target.node_auth
-        )
-        seconds = min(NODE_CONNECT_SECONDS, self.options.connect_timeout)
-        try:
-            return client.for_node(target, replace(self.options, connect_timeout=seconds))
-        except SettingsError:
-            return None
+            await _ended(node)
 
 
-@dataclass(frozen=True, slots=True)
-class _Early:
-    """A connection under way, and whose it is."""
-
-    address: str
-    dial: EarlyDial
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Have a question that nobody waits for any more end, with its connection."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
-def _of(early: _Early | None, client: Client) -> EarlyDial | None:
-    """Give the connection if it goes where this client asks."""
-    same = early is not None and early.address == str(client.target.address)
-    return early.dial if early is not None and same else None
+_UNUSABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What it comes to when an answer that could be read makes no sense."""
 
 
 class _Step:
@@ -359,6 +300,12 @@ class _Step:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, _UNUSABLE):
+            # A number that no date has, or a list that is none: nothing of it is to be believed.
+            raise UnexpectedAnswer(
+                f"{self._prefix}the answer cannot be used: {error}",
+                status=200,
+            ) from error
         if isinstance(error, RequestError):
             if self.denied and PERMISSION_DENIED in error.message and not error.hint:
                 error.hint = self.denied

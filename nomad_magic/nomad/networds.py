@@ -5,8 +5,6 @@ An SRE searches runbooks and issues for these words; they also say more than Pyt
 
 from __future__ import annotations
 
-import asyncio
-import base64
 import errno
 import json
 import os
@@ -16,19 +14,19 @@ import ssl
 import zlib
 from typing import TYPE_CHECKING, Final
 
+import h11
 import httpx
-import websockets.exceptions
+from websockets.exceptions import InvalidHandshake
 
-from nomad_magic.nomad.dial import DialTimeout
-from nomad_magic.nomad.gowords import go_quote, to_bytes
+from nomad_magic.nomad.dial import DialError, DialTimeout
+from nomad_magic.nomad.gowords import go_quote
+from nomad_magic.nomad.transport import HandshakeTimeout, ProxyRefused, Unanswered
+from nomad_magic.wording import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nomad_magic.nomad.settings import Address, Options, TLSFiles
-
-BODY_BYTES: Final = 1 << 16
-"""How much of a compressed body is unpacked: a small one can stand for gigabytes."""
 
 # X509_V_ERR_* of OpenSSL (its manual page X509_STORE_CTX_get_error).
 _UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
@@ -45,6 +43,8 @@ _ALERTS: Final = {
     "PROTOCOL_VERSION": "protocol version not supported",
 }
 
+_BROKEN: Final = "net/http: HTTP/1.x transport connection broken"
+
 _NEVER_NOMADS: Final = frozenset({407, 413, 414, 502, 503, 504})
 _NOMADS_WORDS: Final = re.compile(
     r"permission denied|token not found|token expired|no path to region|no cluster leader"
@@ -52,14 +52,6 @@ _NOMADS_WORDS: Final = re.compile(
     r"|websocket|rate limit|HTTP request to an HTTPS server",
     re.IGNORECASE,
 )
-_LOST_WORDS: Final = re.compile(
-    r"disconnected|incomplete|without sending|end of file|closed", re.IGNORECASE
-)
-
-
-def basic_auth(user: str, password: str) -> str:
-    """Give the value of an Authorization header."""
-    return "Basic " + base64.b64encode(to_bytes(f"{user}:{password}")).decode()
 
 
 def os_error(error: OSError) -> str:
@@ -69,66 +61,83 @@ def os_error(error: OSError) -> str:
     return _lower(os.strerror(error.errno))
 
 
-async def explain(error: BaseException, address: Address, options: Options) -> str:
+def explain(
+    error: BaseException, address: Address, options: Options, *, upgrade: bool = False
+) -> str:
     """Say why a request brought no answer.
 
     Args:
-        error: What httpx, websockets, ssl or the operating system raised.
+        error: What the libraries or the operating system raised.
         address: Where the request went.
         options: The bounds that may have been passed.
+        upgrade: It was one to an exec session.
     """
+    if isinstance(error, TimeoutError):
+        return _too_late(error, address, options, upgrade=upgrade)
     for cause in _causes(error):
-        if isinstance(cause, ssl.SSLError):
-            return _tls(cause, options)
-        if isinstance(cause, socket.gaierror):
-            return f"dial tcp: lookup {address.hostname}: {_lookup(cause)}"
-        if isinstance(cause, ConnectionResetError | BrokenPipeError):
-            return f"read: {os_error(cause)}"
-        if isinstance(cause, OSError) and (words := _refused(cause)):
-            return f"dial {await _where(address)}: connect: {words}"
-    if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return await _too_late(error, address, options)
-    if isinstance(error, httpx.InvalidURL | ValueError):
-        # No name server knows a host that cannot be one.
-        return f"dial tcp: lookup {address.hostname}: no such host"
-    if any(_LOST_WORDS.search(str(cause)) for cause in _causes(error)):
+        if words := _words(cause, address):
+            return words
+    if any(isinstance(cause, EOFError | Unanswered) for cause in _causes(error)):
         return "EOF"
-    return _broken(error)
+    return f"{_BROKEN}: {_lower(str(error))}"
 
 
-def _broken(error: BaseException) -> str:
-    if isinstance(error, httpx.DecodingError):
-        return "gzip: invalid header"
-    if isinstance(error, websockets.exceptions.InvalidHandshake):
-        return f"websocket: bad handshake: {_lower(str(error))}"
-    return f"net/http: HTTP/1.x transport connection broken: {_lower(str(error))}"
+def _words(cause: BaseException, address: Address) -> str:
+    """Say what an error is, by its type; nothing where another that it came from may say it."""
+    match cause:
+        case ssl.SSLError():
+            return _tls(cause)
+        case socket.gaierror():
+            return f"dial tcp: lookup {address.hostname}: {_lookup(cause)}"
+        case DialError():
+            network = "unix" if address.scheme == "unix" else "tcp"
+            return f"dial {network} {cause.where}: connect: {_refused(cause)}"
+        case OSError():
+            return f"read: {os_error(cause)}"
+        case InvalidHandshake():
+            return f"websocket: bad handshake: {_lower(str(cause))}"
+        case zlib.error():
+            return "gzip: invalid header"
+        case h11.ProtocolError():
+            return f"{_BROKEN}: {_lower(str(cause))}"
+        case _:
+            return ""
 
 
-async def explain_by_proxy(error: BaseException, proxy: Address, options: Options) -> str:
+def explain_by_proxy(
+    error: BaseException, proxy: Address, options: Options, *, upgrade: bool = False
+) -> str:
     """Say why a request through a proxy brought no answer.
 
     Args:
         error: As for `explain`.
         proxy: Where the request went first.
         options: The bounds that may have been passed.
+        upgrade: As for `explain`.
     """
-    # Of the proxy's refusal Go gives the words of the status line alone.
-    if isinstance(error, httpx.ProxyError):
-        return str(error).partition(" ")[2] or str(error)
-    if isinstance(error, websockets.exceptions.InvalidProxyStatus):
-        return error.response.reason_phrase
-    words = await explain(error, proxy, options)
+    if isinstance(error, ProxyRefused):
+        # Of the proxy's refusal Go gives the words of the status line alone.
+        return str(error)
+    words = explain(error, proxy, options, upgrade=upgrade)
     return f"proxyconnect tcp: {words}" if words.startswith("dial ") else words
 
 
-async def _too_late(error: BaseException, address: Address, options: Options) -> str:
+def _too_late(error: TimeoutError, address: Address, options: Options, *, upgrade: bool) -> str:
     """Say which bound was passed, and which setting holds it."""
-    if isinstance(error, httpx.ConnectTimeout | DialTimeout):
+    if isinstance(error, DialTimeout):
+        network = "unix" if address.scheme == "unix" else "tcp"
+        where = f" {error.where}" if error.where else f": lookup {address.hostname}"
         return (
-            f"dial {await _where(address)}: i/o timeout: not connected within "
+            f"dial {network}{where}: i/o timeout: not connected within "
             f"{options.connect_timeout:g} s (connect_timeout)"
         )
-    if "handshake" in str(error):
+    if isinstance(error, HandshakeTimeout):
+        bound = f"{options.connect_timeout:g} s (connect_timeout)"
+        return f"net/http: TLS handshake timeout: no answer within {bound}"
+    if error.errno is not None:
+        # The system's own: what was sent was never acknowledged.
+        return f"read: {os_error(error)}"
+    if upgrade:
         return f"no answer within {options.connect_timeout:g} s (connect_timeout)"
     return f"no answer within {options.answer_timeout:g} s (answer_timeout)"
 
@@ -155,21 +164,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [one.__cause__, one.__context__]
 
 
-async def _where(address: Address) -> str:
-    """Name the other end as Go's dial does: by its first IP address."""
-    if address.scheme == "unix":
-        return f"unix {address.path}"
-    host = address.hostname
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host, address.port, type=socket.SOCK_STREAM
-        )
-        host = str(found[0][4][0])
-    except OSError:
-        pass
-    return f"tcp [{host}]:{address.port}" if ":" in host else f"tcp {host}:{address.port}"
-
-
 def _lookup(error: socket.gaierror) -> str:
     unknown = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
     if error.errno in unknown or error.errno == socket.EAI_AGAIN:
@@ -178,11 +172,7 @@ def _lookup(error: socket.gaierror) -> str:
     return _lower(error.strerror or str(error))
 
 
-def _tls(error: ssl.SSLError, options: Options) -> str:
-    if isinstance(error, ssl.SSLWantReadError | ssl.SSLWantWriteError):
-        # What the handshake was waiting for when its time was up.
-        bound = f"{options.connect_timeout:g} s (connect_timeout)"
-        return f"net/http: TLS handshake timeout: no answer within {bound}"
+def _tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"tls: failed to verify certificate: x509: {_certificate(error)}"
     reason = error.reason or ""
@@ -258,12 +248,19 @@ def not_json(body: bytes, error: Exception) -> str:
         json.loads(text)
     except UnicodeDecodeError:
         return "the answer is not UTF-8 text"
+    except RecursionError:
+        return "json: exceeded max depth"
     except json.JSONDecodeError as problem:
         if problem.pos >= len(text.rstrip()) or problem.msg.startswith("Unterminated"):
             return "unexpected EOF"
         place = "looking for beginning of value" if problem.msg == "Expecting value" else "in JSON"
         character = go_quote(text[problem.pos])[1:-1]
         return f"invalid character '{character}' {place}"
+    except ValueError as problem:
+        # A number that is longer than any.
+        return f"json: cannot unmarshal the answer: {problem}"
+    if isinstance(error, RecursionError):
+        return "json: exceeded max depth"
     return f"json: cannot unmarshal the answer: {error}"
 
 
@@ -309,7 +306,8 @@ def in_between(status: int, body: str, headers: Mapping[str, str]) -> str:
 def cut_short(error: BaseException) -> str:
     """Give a hint when the connection ended in the middle of an upgrade; else nothing."""
     lost = ConnectionResetError | BrokenPipeError | EOFError
-    if not any(isinstance(cause, lost) for cause in _causes(error)):
+    cut = isinstance(error, Unanswered) and error.__cause__ is None
+    if not cut and not any(isinstance(cause, lost) for cause in _causes(error)):
         return ""
     return (
         "The connection was cut while the session was being opened. Often that is something "
@@ -318,15 +316,9 @@ def cut_short(error: BaseException) -> str:
     )
 
 
-def body_text(body: bytes | bytearray | None, headers: Mapping[str, str]) -> str:
-    """Give the text of a body that refused an upgrade, which may be compressed."""
-    data = bytes(body or b"")
-    if headers.get("Content-Encoding", "").lower() == "gzip":
-        try:
-            data = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data, BODY_BYTES)
-        except zlib.error:
-            return ""
-    return data.decode("utf-8", "replace")
+def too_large(limit: int) -> str:
+    """Say that something is larger than so many bytes."""
+    return f"larger than {size(limit)}"
 
 
 def _lower(text: str) -> str:

@@ -44,7 +44,7 @@ def client(target: Target, options: Options) -> Client:
     _clients[key] = found
     while len(_clients) > KEPT_CLIENTS:
         _, oldest = _clients.popitem(last=False)
-        task = asyncio.get_running_loop().create_task(oldest.aclose_when_idle())
+        task = asyncio.get_running_loop().create_task(oldest.aclose())
         _closing.add(task)
         task.add_done_callback(_closing.discard)
     return found

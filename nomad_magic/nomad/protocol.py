@@ -1,15 +1,21 @@
 r"""One exec session as a state machine: no sockets, no clock, no threads.
 
 It takes what the user does and what the agent sends, with the time where that matters, and
-gives the frames to send and the events that happened.  Every change of state is made here.
+returns the frames to send and the events that happened.  It lives from the start of a run: what
+is typed and pressed before the session is open is kept for it.  Every change of state is made here.
 
 ::
 
-    RUNNING ──exit frame──────────────▶ EXITED
-       │ ├────close frame with a reason─▶ REFUSED
-       │ └────connection gone, or that─▶ LOST
-       │      after the first output
-       └──────last rung of the ladder──▶ DISCONNECTED
+    RESOLVING ──given up, or it failed─────────▶ NOT_STARTED
+        │ ▲
+        ▼ │ nobody was asked after all
+     OPENING ───a definite refusal by HTTP─────▶ REFUSED
+        │ └─────no answer, or disconnected─────▶ DISCONNECTED
+        ▼
+     RUNNING ───exit frame─────────────────────▶ EXITED
+        │ ├─────Nomad's own close, at once─────▶ REFUSED
+        │ ├─────the connection ended otherwise─▶ LOST
+        │ └─────last rung of the ladder────────▶ DISCONNECTED
 
 The ladder is what a person climbs to stop an action (measured on Nomad 2.0.6): with a tty
 Ctrl-C, then Ctrl-\, then the connection is closed; without one nothing reaches the process,
@@ -44,6 +50,17 @@ CTRL_BACKSLASH: Final = b"\x1c"
 
 CLOSE_NORMAL: Final = 1000
 CLOSE_ABNORMAL: Final = 1006
+CLOSE_POLICY: Final = 1008
+CLOSE_INTERNAL: Final = 1011
+
+REFUSAL_SECONDS: Final = 1.0
+"""How long after the upgrade a close is still Nomad's refusal, in seconds.  Nomad refuses with
+1008 and 1011 within the first round trip (measured); other codes, and later closes, are of what
+stands between here and the agent."""
+
+NOT_STARTED_WORDS: Final = "failed to start command"
+"""A close with these words is a refusal however late: a driver may take its time to fail."""
+
 CLOSE_NAMES: Final = {
     1000: "normal",
     1001: "going away",
@@ -63,13 +80,22 @@ CLOSE_NAMES: Final = {
 
 
 class State(enum.Enum):
-    """Where a session stands; only RUNNING changes into another."""
+    """Where a session stands."""
 
+    RESOLVING = "resolving"
+    """Nobody was asked to run anything yet."""
+    OPENING = "opening"
+    """The upgrade has gone out: the action may have been started."""
     RUNNING = "running"
+    NOT_STARTED = "not started"
     EXITED = "exited"
     REFUSED = "refused"
     LOST = "lost"
     DISCONNECTED = "disconnected"
+
+
+ENDED: Final = frozenset(State) - {State.RESOLVING, State.OPENING, State.RUNNING}
+"""The states that nothing changes any more."""
 
 
 class Rung(enum.IntEnum):
@@ -115,20 +141,19 @@ Event = Output | Exited | Refused | Lost
 
 
 class ExecProtocol:
-    """The client's half of one exec session, from the moment the websocket is open.
+    """The client's half of one exec session.
+
+    Times are in seconds, of any one clock that does not go backwards.
 
     Args:
         tty: The action runs on a pty.
         escape: The escape character, or empty; looked for only with a tty.
         size: The terminal's height and width in cells, sent first with a tty.
-        now: The time in seconds, of any clock that does not go backwards.
     """
 
-    def __init__(
-        self, *, tty: bool, escape: str = "", size: tuple[int, int] = (24, 80), now: float
-    ) -> None:
+    def __init__(self, *, tty: bool, escape: str = "", size: tuple[int, int] = (24, 80)) -> None:
         self.tty = tty
-        self.state = State.RUNNING
+        self.state = State.RESOLVING
         self.rung = Rung.NONE
         self.escaped = False
         """The escape character was typed: the session closes once what came before is sent."""
@@ -142,16 +167,54 @@ class ExecProtocol:
         self._eof = False
         self._eof_sent = False
         self._at_line_start = True
-        self._last_sent = now
+        self._opened = 0.0
+        self._last_sent = 0.0
         self._started = False
         if tty:
             self.resize(*size)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can happen any more."""
+        return self.state in ENDED
+
+    # What becomes of asking for the session
+
+    def opening(self) -> None:
+        """The upgrade goes out: from here on the action may have been started."""
+        if self.state is State.RESOLVING:
+            self.state = State.OPENING
+
+    def not_asked(self) -> None:
+        """It did not get that far, or was refused, and something else may be tried."""
+        if self.state is State.OPENING:
+            self.state = State.RESOLVING
+
+    def opened(self, now: float) -> None:
+        """The websocket is open."""
+        if self.state in (State.RESOLVING, State.OPENING):
+            self.state = State.RUNNING
+            self._opened = self._last_sent = now
+
+    def refused(self) -> None:
+        """The last that was asked answered with a definite no."""
+        if self.state is State.RESOLVING:
+            self.state = State.REFUSED
+
+    def failed(self) -> None:
+        """The run came to nothing before its end, by no doing of the agent's."""
+        if self.state is State.RESOLVING:
+            self.state = State.NOT_STARTED
+        elif self.state is State.OPENING:
+            self.state = State.DISCONNECTED
+        elif self.state is State.RUNNING:
+            self.state = State.LOST
 
     # What the user does
 
     def type(self, data: bytes) -> None:
         """Take bytes for the action's stdin; the escape character works in them."""
-        if self.state is not State.RUNNING or self._eof or self.escaped:
+        if self.ended or self._eof or self.escaped:
             return
         if self._escapes is not None:
             data, self.escaped = self._escapes.feed(data)
@@ -164,7 +227,7 @@ class ExecProtocol:
         Without a tty the agent is told.  With one that would hang the terminal up, so that
         Ctrl-D is typed instead, which ends whoever reads lines from it.
         """
-        if self._eof or self.state is not State.RUNNING:
+        if self._eof or self.ended:
             return
         if self._escapes is not None and (rest := self._escapes.finish()):
             self._stdin.append(rest)
@@ -172,20 +235,31 @@ class ExecProtocol:
 
     def resize(self, height: int, width: int) -> None:
         """Tell the pty its size in cells; without a tty there is nobody to tell."""
-        if self.tty and self.state is State.RUNNING:
+        if self.tty and not self.ended:
             # A size that was not sent yet is out of date.
             self._urgent = deque(frame for frame in self._urgent if frame.tty_size is None)
             self._urgent.append(InputFrame(tty_size=Size(height=height, width=width)))
 
+    def forget_stdin(self) -> None:
+        """Let go what was typed and will not be sent any more."""
+        self._stdin.clear()
+        self._urgent.clear()
+
     @property
     def next_rung(self) -> Rung:
         """What the next `stop` will do; NONE once there is nothing left to do."""
-        if self.state is not State.RUNNING:
+        if self.ended:
             return Rung.NONE
-        return Rung(self.rung + 1) if self.tty else Rung.DISCONNECT
+        if self.state is State.RESOLVING or not self.tty:
+            return Rung.DISCONNECT
+        return Rung(self.rung + 1)
 
     def stop(self) -> Rung:
-        """Climb one rung of the ladder; give the rung that was climbed, or NONE."""
+        """Climb one rung of the ladder; return the rung that was climbed, or NONE.
+
+        Before the action was asked for, the run is given up.  While the session opens a key waits
+        for it; where there is none the connection is closed.
+        """
         rung = self.next_rung
         if rung is Rung.DISCONNECT:
             self._disconnect()
@@ -198,7 +272,7 @@ class ExecProtocol:
 
     def disconnect(self) -> None:
         """Go straight to the last rung."""
-        if self.state is State.RUNNING:
+        if not self.ended:
             self._disconnect()
 
     # What is to be sent
@@ -276,12 +350,13 @@ class ExecProtocol:
             return [Exited(self.exit_code)]
         return []
 
-    def receive_close(self, code: int, reason: str) -> list[Event]:
+    def receive_close(self, code: int, reason: str, now: float) -> list[Event]:
         """Take the end of the connection.
 
         Args:
             code: The close frame's code; `CLOSE_ABNORMAL` when there was no close frame.
             reason: The close frame's reason, or what is known of how the connection ended.
+            now: The time.
         """
         if self.state is not State.RUNNING:
             return []
@@ -289,23 +364,32 @@ class ExecProtocol:
             # As the CLI says it (measured): the reason alone.
             return self._lost(reason)
         if reason and code != CLOSE_NORMAL:
-            if self._started:
-                # It did run, and may go on: that is no refusal any more.
-                return self._lost(reason)
-            self.state = State.REFUSED
-            return [Refused(code, reason)]
+            at_once = now - self._opened < REFUSAL_SECONDS
+            nomads = code in (CLOSE_POLICY, CLOSE_INTERNAL)
+            if nomads and not self._started and (at_once or NOT_STARTED_WORDS in reason):
+                self.state = State.REFUSED
+                return [Refused(code, reason)]
+            # It did run, and may go on: that is no refusal.
+            return self._lost(reason)
         name = f" ({CLOSE_NAMES[code]})" if code in CLOSE_NAMES else ""
         said = f"websocket: close {code}{name}" + (f": {reason}" if reason else "")
         if code == CLOSE_NORMAL:
             said = f"websocket closed before receiving exit code: {said}"
         return self._lost(said)
 
+    def receive_nothing(self, seconds: float) -> list[Event]:
+        """Take it that the connection is dead: nothing came for so many seconds."""
+        if self.state is not State.RUNNING:
+            return []
+        return self._lost(f"no sign of life from the agent for {seconds:g} s (link_timeout)")
+
     def _lost(self, reason: str) -> list[Event]:
         self.state = State.LOST
         return [Lost(reason)]
 
     def _disconnect(self) -> None:
-        self.state = State.DISCONNECTED
+        resolving = self.state is State.RESOLVING
+        self.state = State.NOT_STARTED if resolving else State.DISCONNECTED
         self.rung = Rung.DISCONNECT
 
 

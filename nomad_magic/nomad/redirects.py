@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+from nomad_magic.nomad.gowords import go_quote
+
 MOST: Final = 10
 """How many requests are made for one question, as by Go's client."""
 
@@ -26,8 +28,8 @@ def target(url: str, location: str) -> str:
         url: That of the request.
         location: As the answer has it.
     """
-    joined = urljoin(url, location)
     try:
+        joined = urljoin(url, location)
         return joined if _origin(joined) == _origin(url) else ""
     except ValueError:
         return ""
@@ -41,7 +43,10 @@ def with_path(url: str, location: str) -> str:
 
 def refusal(url: str, location: str) -> str:
     """Say why a redirect is not followed, and name both hosts."""
-    here, there = (_shown(one) for one in (url, urljoin(url, location)))
+    try:
+        here, there = (_shown(one) for one in (url, urljoin(url, location)))
+    except ValueError:
+        return f"It redirects to what is no URL: {go_quote(location[:200])}"
     return (
         f"{here} redirects to {there}. That is not followed, for the token would go to another "
         f"host. If {there} is the agent that you mean, make it the address."

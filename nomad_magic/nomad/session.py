@@ -7,26 +7,35 @@ the action writes goes to the result's transcript, from which views read at thei
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import threading
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from nomad_magic.errors import NomadMagicError
 from nomad_magic.nomad import ending, loop, pool, winddown
+from nomad_magic.nomad.conversation import Conversation
 from nomad_magic.nomad.journey import Journey
-from nomad_magic.nomad.protocol import ExecProtocol, Output, Rung, State
+from nomad_magic.nomad.protocol import ExecProtocol, Rung, State
 from nomad_magic.nomad.turns import Turns
-from nomad_magic.nomad.websocket import ConnectionEnded, ExecConnection
 from nomad_magic.result import ActionResult, Outcome, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Coroutine, Generator
     from concurrent.futures import Future
+    from types import TracebackType
 
     from nomad_magic.flags import ActionArgs
+    from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.settings import Options, Target
+    from nomad_magic.nomad.websocket import ExecConnection
+
+LAST_SECONDS: Final = 5.0
+"""How long after its grace period a run that was stopped may take to end: closing is bounded."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Session:
@@ -36,9 +45,9 @@ class Session:
         args: The line, parsed and checked.
         target: Which agent, and as whom.
         options: The bounds of each wait.
-        stdin: What the action reads, then the end of stdin.  None means nothing; with a tty,
-            or with `typing`, stdin stays open for `type`.
-        typing: Someone may type.
+        stdin: What the action reads, then the end of stdin.  None means nothing, or what is
+            typed.
+        typing: Someone may type: without a `stdin` it stays open for `type`.
         size: The terminal's height and width in cells.
 
     Attributes:
@@ -73,21 +82,22 @@ class Session:
         self.stopped = False
         """Someone called `stop`."""
         self.timed_out = False
-        self.takes_input = args.stdin and stdin is None and (args.tty or typing)
+        self.takes_input = args.stdin and stdin is None and typing
         """Stdin stays open for `type`."""
-        self._stdin = stdin
-        self._size = size
-        self._typed: list[bytes] = []
-        self._presses = 0
         self._turns = Turns()
-        self._journey = Journey(args, target, options, choose=random.SystemRandom().choice)
-        self._protocol: ExecProtocol | None = None
+        self._protocol = ExecProtocol(tty=args.tty, escape=args.escape, size=size)
+        if stdin is not None:
+            self._protocol.type(stdin)
+        if not self.takes_input:
+            self._protocol.end_stdin()
+        self._journey = Journey(
+            args, target, options, self._protocol, choose=random.SystemRandom().choice
+        )
         self._began = 0.0
         self._listeners: list[Callable[[], None]] = []
         self._done = threading.Event()
-        self._wake = asyncio.Event()
+        self._conversation: Conversation | None = None
         self._over = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._future: Future[None] | None = None
 
     def __repr__(self) -> str:
@@ -95,11 +105,29 @@ class Session:
 
     # What a user of the session calls, from any thread
 
-    def start(self) -> Session:
-        """Start the run in the background loop; give the session."""
+    def start(self) -> Self:
+        """Start the run in the background loop; return the session."""
         winddown.add(self)
         self._future = loop.submit(self._run())
         return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the run unless it has ended, and wait for that."""
+        if not self.done and self._future is not None:
+            self.stop(self.options.grace)
+
+    @property
+    def opened(self) -> bool:
+        """The exec session is open, or the run is over."""
+        return self.done or self._protocol.state not in (State.RESOLVING, State.OPENING)
 
     @property
     def done(self) -> bool:
@@ -114,11 +142,11 @@ class Session:
         return time.monotonic() - self._began
 
     def wait_done(self, timeout: float) -> bool:
-        """Wait for the end, at most so many seconds; say whether it has come."""
+        """Wait for the end, at most so many seconds; return whether it has come."""
         return self._done.wait(timeout)
 
     def wait(self, timeout: float | None = None, *, check: bool = False) -> ActionResult:
-        """Wait for the end and give the result.
+        """Wait for the end and return the result.
 
         Args:
             timeout: Seconds; None waits for ever.
@@ -135,37 +163,50 @@ class Session:
         return self.result
 
     def __await__(self) -> Generator[Any, None, ActionResult]:
-        """Wait for the end in any event loop and give the result."""
+        """Wait for the end in any event loop and return the result."""
         if self._future is not None:
             yield from asyncio.shield(asyncio.wrap_future(self._future)).__await__()
         return self.result
 
-    def stop(self) -> None:
+    def stop(self, grace: float | None = None) -> None:
         r"""Climb one rung of the ladder; any number of calls, from any thread.
 
         With a tty Ctrl-C, then Ctrl-\, then the connection is closed; without one it is
         closed at once, for nothing reaches the process.  Before the action was started the
         run is given up.
+
+        Args:
+            grace: None returns at once, and the next call climbs on.  Otherwise seconds: the action
+                may clean up for so long, then the connection is closed; returns when the run has
+                ended.
+        """
+        if grace is None:
+            self.stopped = True
+            self._call(self._stop)
+        else:
+            self.wind_down(grace)
+            self.wait_done(grace + LAST_SECONDS)
+
+    def wind_down(self, grace: float) -> None:
+        """Stop without a person to climb, and do not wait for it.
+
+        Args:
+            grace: As for `stop`.
         """
         self.stopped = True
-        self._call(self._stop)
+        self._call(lambda: self._wind_down(grace))
 
     def disconnect(self) -> None:
         """Close the connection now, within a second; the process may go on."""
         self.stopped = True
         self._call(self._disconnect)
 
-    def stop_and_wait(self, grace: float) -> None:
-        """Stop without a person to climb: one rung, `grace` seconds, then the last."""
-        self.stopped = True
-        self._call(lambda: self._wind_down(grace))
-
     @property
     def next_stop(self) -> str:
         """What the next `stop` does, as a button's label; empty when there is nothing left."""
         if self.done:
             return ""
-        if self._protocol is None:
+        if not self.opened:
             return "Stop"
         return {
             Rung.NONE: "",
@@ -207,15 +248,11 @@ class Session:
         loop.get().call_soon_threadsafe(function)
 
     async def _run(self) -> None:
-        self._task = asyncio.current_task()
         failure: NomadMagicError | None = None
         try:
             failure = await self._start_and_talk()
         except NomadMagicError as error:
             failure = error
-        except asyncio.CancelledError:
-            # Only `_stop` cancels, before the session is open.
-            pass
         except Exception as error:  # noqa: BLE001 - whatever it is, the cell must hear of it
             failure = NomadMagicError(
                 f"nomad_magic failed: {type(error).__name__}: {error}",
@@ -226,27 +263,50 @@ class Session:
             self._finish(failure)
 
     async def _start_and_talk(self) -> NomadMagicError | None:
-        journey = self._journey
+        protocol, journey = self._protocol, self._journey
+        if protocol.ended:
+            # Given up before it began.
+            return None
         journey.on_progress = self._progress
         client = pool.client(self.target, self.options)
-        connection = await journey.travel(client)
+        connection = await self._open(client)
+        if connection is None:
+            return None
+        protocol.opened(time.monotonic())
         self.result.started = _now()
         self._began = time.monotonic()
-        protocol = self._protocol = ExecProtocol(
-            tty=self.args.tty, escape=self.args.escape, size=self._size, now=time.monotonic()
-        )
-        if self._stdin is not None:
-            self._typed.insert(0, self._stdin)
-        for data in self._typed:
-            protocol.type(data)
-        if not self.takes_input:
-            protocol.end_stdin()
-        if self._presses:
-            # Stop was pressed while the session was being opened.
-            protocol.stop()
         self._notify()
-        failure = await self._talk(connection, protocol)
+        failure = await self._talk(connection)
         return await ending.explain_refusal(failure, journey, client) if failure else None
+
+    async def _open(self, client: Client) -> ExecConnection | None:
+        """Open the exec session; None when the run was given up before it was open.
+
+        Raises:
+            NomadMagicError: It cannot be opened.
+        """
+        opening = asyncio.create_task(self._journey.travel(client))
+        over = asyncio.create_task(self._over.wait())
+        try:
+            await asyncio.wait({opening, over}, return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done():
+                opening.cancel()
+                await asyncio.wait({opening})
+            if opening.cancelled():
+                return None
+            connection = opening.result()
+        except NomadMagicError:
+            given_up = self._protocol.ended and self._protocol.state is not State.REFUSED
+            # A question that comes to nothing once nobody waits for it is no failure.
+            if given_up:
+                return None
+            raise
+        finally:
+            over.cancel()
+        if self._protocol.ended:
+            await connection.close()
+            return None
+        return connection
 
     def _progress(self, place: Place, command: tuple[str, ...] | None, notices: list[str]) -> None:
         self.result.place = place
@@ -254,67 +314,27 @@ class Session:
         self.result.notices += [self.result.masker.text(text) for text in notices]
         self._notify()
 
-    async def _talk(
-        self, connection: ExecConnection, protocol: ExecProtocol
-    ) -> NomadMagicError | None:
-        """Carry frames both ways at the same time until the session is over."""
-        failure: list[NomadMagicError] = []
-        tasks = {
-            asyncio.create_task(self._read(connection, protocol, failure)),
-            asyncio.create_task(self._write(connection, protocol)),
-        }
+    async def _talk(self, connection: ExecConnection) -> NomadMagicError | None:
+        """Carry frames both ways until the session is over."""
+        talk = self._conversation = Conversation(
+            connection,
+            self._protocol,
+            self._turns,
+            link_timeout=self.options.link_timeout,
+            write=self.result.transcript.write,
+            notify=self._notify,
+        )
+        expiring: list[Coroutine[Any, Any, None]] = []
         if (timeout := self.options.timeout) is not None:
-            tasks.add(asyncio.create_task(self._expire(timeout)))
+            expiring.append(self._expire(timeout))
         try:
-            await self._over.wait()
+            await talk.run(self._over, *expiring)
         finally:
             # Closing may take a while; the action's own time ends here.
             self.result.duration = time.monotonic() - self._began
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self.result.sent = protocol.sent
+            self.result.sent = self._protocol.sent
             await connection.close()
-        return failure[0] if failure else None
-
-    async def _read(
-        self, connection: ExecConnection, protocol: ExecProtocol, failure: list[NomadMagicError]
-    ) -> None:
-        self._turns.begin()
-        while protocol.state is State.RUNNING:
-            try:
-                events = protocol.receive(await connection.receive())
-            except ConnectionEnded as ended:
-                events = protocol.receive_close(ended.code, ended.reason)
-            for event in events:
-                if isinstance(event, Output):
-                    self.result.transcript.write(event.stream, event.data)
-                elif error := ending.failure_of(event):
-                    failure.append(error)
-            self._notify()
-            await self._turns.took_one()
-        self._over.set()
-
-    async def _write(self, connection: ExecConnection, protocol: ExecProtocol) -> None:
-        while protocol.state is State.RUNNING:
-            frame = protocol.next_frame(time.monotonic())
-            if frame is None:
-                if protocol.state is not State.RUNNING:
-                    # The escape character's turn had come.
-                    break
-                self._wake.clear()
-                pause = max(0.0, protocol.heartbeat_due - time.monotonic())
-                try:
-                    await asyncio.wait_for(self._wake.wait(), pause)
-                except TimeoutError:
-                    continue
-            else:
-                try:
-                    await connection.send(frame)
-                except ConnectionEnded:
-                    # As in the CLI: what cannot be sent is not an error; the reader hears why.
-                    return
-        self._over.set()
+        return talk.failure
 
     async def _expire(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -322,61 +342,55 @@ class Session:
         self._wind_down(self.options.grace)
 
     def _stop(self) -> None:
-        self._presses += 1
         self._turns.hurry()
-        if self._protocol is not None:
-            self._protocol.stop()
-            self._after_change()
-        elif self._task is not None:
-            self._task.cancel()
+        self._protocol.stop()
+        self._after_change()
 
     def _disconnect(self) -> None:
-        if self._protocol is not None:
-            self._protocol.disconnect()
-            self._after_change()
-        elif self._task is not None:
-            self._task.cancel()
+        self._protocol.disconnect()
+        self._after_change()
 
     def _wind_down(self, grace: float) -> None:
         self._stop()
         asyncio.get_running_loop().call_later(grace, self._disconnect)
 
     def _type(self, data: bytes) -> None:
-        if self._protocol is None:
-            self._typed.append(data)
-        else:
-            self._protocol.type(data)
-            self._after_change()
+        self._protocol.type(data)
+        self._after_change()
 
     def _end_input(self) -> None:
         self.takes_input = False
-        if self._protocol is not None:
-            self._protocol.end_stdin()
-            self._after_change()
+        self._protocol.end_stdin()
+        self._after_change()
 
     def _resize(self, height: int, width: int) -> None:
-        self._size = (height, width)
         self.result.width = width
-        if self._protocol is not None:
-            self._protocol.resize(height, width)
-            self._after_change()
+        self._protocol.resize(height, width)
+        self._after_change()
 
     def _after_change(self) -> None:
-        self._wake.set()
-        if self._protocol is not None and self._protocol.state is not State.RUNNING:
+        if self._conversation is not None:
+            self._conversation.wake()
+        if self._protocol.ended:
             self._over.set()
         self._notify()
 
     def _notify(self) -> None:
-        for listener in self._listeners:
-            listener()
+        for listener in list(self._listeners):
+            try:
+                listener()
+            except Exception:  # noqa: BLE001 - whatever it is, it must not end the run
+                # It is a caller's, and the run is not its business.
+                _log.exception("A listener of %r failed, and is not called again", self)
+                self._listeners.remove(listener)
 
     def _finish(self, failure: NomadMagicError | None) -> None:
         result, protocol = self.result, self._protocol
+        # A failure of our own is no end that the protocol knows.
+        protocol.failed()
         result.ended = _now()
-        if protocol is not None:
-            result.exit_code = protocol.exit_code
-        result.outcome = ending.outcome(protocol, asked=self._journey.asked)
+        result.exit_code = protocol.exit_code
+        result.outcome = ending.outcome(protocol)
         if failure is not None:
             failure.message = result.masker.text(failure.message)
             failure.hint = result.masker.text(failure.hint)
@@ -386,8 +400,8 @@ class Session:
         self.error = ending.final_error(self, failure, protocol)
         if self.error is not None:
             self.error.result = result
-        # What was typed may be long, and the result outlives the session.
-        self._stdin, self._typed = None, []
+        # What was typed may be long, and the session outlives the run.
+        protocol.forget_stdin()
         winddown.discard(self)
         self._done.set()
         self._notify()

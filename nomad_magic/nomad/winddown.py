@@ -39,7 +39,7 @@ def running() -> list[Session]:
 def _stop_all() -> None:
     left = running()
     for session in left:
-        session.stop_and_wait(GRACE_SECONDS)
+        session.wind_down(GRACE_SECONDS)
     end = time.monotonic() + GRACE_SECONDS + 1
     for session in left:
         with contextlib.suppress(TimeoutError):

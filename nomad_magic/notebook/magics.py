@@ -14,18 +14,18 @@ from IPython.core.magic import (
     needs_local_scope,
     no_var_expand,
 )
-from traitlets import Bool, Enum, Float
+from traitlets import Bool, Enum, Float, Int
 
 from nomad_magic import words
 from nomad_magic.errors import Interrupted, NomadMagicError, UsageError
 from nomad_magic.flags import HelpRequested, help_text
 from nomad_magic.nomad import api
+from nomad_magic.nomad.api import Typing
 from nomad_magic.nomad.settings import Options
 from nomad_magic.notebook import control, surroundings
 from nomad_magic.notebook.embedded import AgentCommand
 from nomad_magic.notebook.quiet import QuietDisplay
 from nomad_magic.notebook.text_view import TextView
-from nomad_magic.result import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from nomad_magic.result import ActionResult
 
 DEFAULTS = Options()
-INTERRUPTED_CLI = 130
-"""What the CLI leaves with when Ctrl-C reaches it before the session is open."""
 
 
 @magics_class
@@ -73,6 +71,20 @@ class NomadMagics(Magics):
         DEFAULTS.grace,
         min=0,
         help="Seconds an action may clean up after a timeout, or an interrupt in a headless run.",
+    ).tag(config=True)
+    link_timeout = Float(
+        DEFAULTS.link_timeout,
+        min=0,
+        help="Seconds an agent may show no sign of life in mid-run before the run counts as lost; "
+        "a silent action is none, for the agent is asked.",
+    ).tag(config=True)
+    max_answer_bytes = Int(
+        DEFAULTS.max_answer_bytes, min=1, help="How large an agent's answer may be, in bytes."
+    ).tag(config=True)
+    max_frame_bytes = Int(
+        DEFAULTS.max_frame_bytes,
+        min=1,
+        help="How large a message of a running action's session may be, in bytes.",
     ).tag(config=True)
     direct = Bool(
         DEFAULTS.direct,
@@ -154,6 +166,13 @@ class NomadMagics(Magics):
     ) -> ActionResult | Session | None:
         around = surroundings.look(self._shell)
         attended = around.attended and body is None
+        widget = self._wants_widget(around)
+        if widget is not None or background:
+            typing = Typing.KEYS
+        elif attended and not around.kernel:
+            typing = Typing.LINES
+        else:
+            typing = Typing.NOTHING
         try:
             session = api.prepare(
                 argv,
@@ -161,13 +180,12 @@ class NomadMagics(Magics):
                 environ=os.environ,
                 stdin_is_tty=attended,
                 options=self._options(),
-                typing=attended and not around.kernel and not background,
+                typing=typing,
                 size=around.size,
             )
         except HelpRequested:
             print(help_text())  # noqa: T201 - the CLI's -help writes to stdout
             return None
-        widget = self._wants_widget(around)
         if background:
             if widget is None:
                 return session.start()
@@ -179,9 +197,7 @@ class NomadMagics(Magics):
         if widget is None and around.kernel and result.started is not None:
             self._shell.display_pub.publish({"text/plain": result.record(output=False)})
         if view.interrupts:
-            code = result.exit_code
-            if code is None:
-                code = INTERRUPTED_CLI if result.outcome is Outcome.NOT_STARTED else 1
+            code = api.interrupted_code(result)
             raise Interrupted(f"{result.action}: {result.state}", exit_code=code, result=result)
         if session.error is not None:
             self._fail(session.error)
@@ -212,6 +228,9 @@ class NomadMagics(Magics):
             timeout=self.timeout,
             grace=self.grace,
             direct=self.direct,
+            link_timeout=self.link_timeout,
+            max_answer_bytes=self.max_answer_bytes,
+            max_frame_bytes=self.max_frame_bytes,
         )
 
     @property

@@ -107,7 +107,7 @@ class View(ABC):
             self.session.stop()
         else:
             # Nobody is there to press again.
-            self.session.stop_and_wait(self.session.options.grace)
+            self.session.wind_down(self.session.options.grace)
 
     def pause(self) -> None:
         """Wait for news; what came in the meantime is one piece of news."""

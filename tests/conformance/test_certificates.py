@@ -17,6 +17,7 @@ from support.scripted import Script, scripted
 from nomad_magic import flags
 from nomad_magic.errors import NomadMagicError, RequestError, SettingsError
 from nomad_magic.nomad.client import Client
+from nomad_magic.nomad.protocol import ExecProtocol
 from nomad_magic.nomad.settings import Options, target
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def session_words(line: str, environ: dict[str, str]) -> str:
     async def ask() -> str:
         client = Client(target(args, environ), Options())
         try:
-            opened = await client.open_exec("/v1/job/shop/action", {})
+            opened = await client.open_exec("/v1/job/shop/action", {}, ExecProtocol(tty=False))
         except RequestError as error:
             return error.message
         await opened.close()

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import msgspec
 import pytest
 import trustme
@@ -23,16 +22,17 @@ from support.front import has_ipv6
 
 from nomad_magic import flags
 from nomad_magic.errors import NomadMagicError, RequestError, UnexpectedAnswer, Unreachable
+from nomad_magic.nomad.bodies import REFUSAL_BYTES, unpacked
 from nomad_magic.nomad.client import Client
+from nomad_magic.nomad.dial import DialTimeout
+from nomad_magic.nomad.gowords import basic_auth
 from nomad_magic.nomad.networds import (
-    BODY_BYTES,
-    basic_auth,
-    body_text,
     explain,
     in_between,
     not_json,
     os_error,
 )
+from nomad_magic.nomad.protocol import ExecProtocol
 from nomad_magic.nomad.settings import Address, Options, Target, TLSFiles, parse_address, target
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ async def failure_at(
     client = Client(found, options)
     try:
         if upgrade:
-            await client.open_exec("/v1/job/j/action", {})
+            await client.open_exec("/v1/job/j/action", {}, ExecProtocol(tty=False))
         else:
             await client.get("/v1/jobs", {"prefix": "j", "per_page": "20"}, list[str])
     except NomadMagicError as error:
         return error
     finally:
-        await client.aclose_when_idle()
+        await client.aclose()
     raise AssertionError("something answered")
 
 
@@ -183,9 +183,7 @@ def test_a_name_that_does_not_resolve_is_said_as_go_says_it(code: int, words: st
     """It does not exist, or no name server says so."""
     error = socket.gaierror(code, "whatever")
     address = Address(scheme="http", host="nomad.example:4646")
-    assert asyncio.run(explain(error, address, OPTIONS)) == (
-        f"dial tcp: lookup nomad.example: {words}"
-    )
+    assert explain(error, address, OPTIONS) == f"dial tcp: lookup nomad.example: {words}"
 
 
 # Connections that come to nothing
@@ -245,9 +243,7 @@ def test_an_upgrade_that_is_never_answered_is_said_with_its_bound() -> None:
 
 def test_a_connection_that_is_not_made_in_time_is_said() -> None:
     """As Go says it, with the bound."""
-    words = asyncio.run(
-        explain(httpx.ConnectTimeout(""), parse_address("http://127.0.0.1:2"), OPTIONS)
-    )
+    words = explain(DialTimeout("127.0.0.1:2"), parse_address("http://127.0.0.1:2"), OPTIONS)
     assert words == (
         "dial tcp 127.0.0.1:2: i/o timeout: not connected within 5 s (connect_timeout)"
     )
@@ -418,20 +414,20 @@ def test_the_hint_is_short() -> None:
 
 
 def test_a_refused_upgrade_may_be_compressed() -> None:
-    """And what cannot be unpacked is no text at all."""
+    """And what cannot be unpacked is nothing at all."""
     packed = gzip.compress(b"<html>no</html>")
     headers = {"Content-Encoding": "GZIP"}
-    assert body_text(packed, headers) == "<html>no</html>"
-    assert body_text(packed[:-9], headers).startswith("<html>")
-    assert body_text(b"no gzip", headers) == ""
-    assert body_text(b"plain \xff", {}) == "plain �"
-    assert body_text(None, {}) == body_text(bytearray(), headers) == ""
+    assert unpacked(packed, headers) == b"<html>no</html>"
+    assert unpacked(packed[:-9], headers).startswith(b"<html>")
+    assert unpacked(b"no gzip", headers) == b""
+    assert unpacked(b"plain \xff", {}) == b"plain \xff"
+    assert unpacked(b"", headers) == b""
 
 
 def test_a_compressed_flood_is_not_unpacked_whole() -> None:
     """A kilobyte can stand for a megabyte."""
     packed = zlib.compress(bytes(1 << 20), wbits=zlib.MAX_WBITS | 16)
-    assert len(body_text(packed, {"Content-Encoding": "gzip"})) == BODY_BYTES
+    assert len(unpacked(packed, {"Content-Encoding": "gzip"})) == REFUSAL_BYTES
 
 
 def test_a_compressed_refusal_of_an_upgrade_is_read() -> None:

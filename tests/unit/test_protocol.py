@@ -37,6 +37,7 @@ from nomad_magic.nomad.protocol import (
     CTRL_BACKSLASH,
     CTRL_C,
     CTRL_D,
+    REFUSAL_SECONDS,
     Event,
     ExecProtocol,
     Exited,
@@ -51,7 +52,9 @@ WIRE = Path(__file__).parents[1] / "data" / "wire"
 
 
 def session(*, tty: bool = False, escape: str = "", now: float = 0.0) -> ExecProtocol:
-    return ExecProtocol(tty=tty, escape=escape, now=now)
+    protocol = ExecProtocol(tty=tty, escape=escape)
+    protocol.opened(now)
+    return protocol
 
 
 def frames(protocol: ExecProtocol, now: float = 0.0) -> list[InputFrame]:
@@ -95,8 +98,10 @@ def from_agent(protocol: ExecProtocol, line: dict[str, Any]) -> list[Event]:
     if line.get("op") == "text":
         return protocol.receive(line["text"])
     if line.get("op") == "close":
-        return protocol.receive_close(line["code"], line["reason"])
-    return protocol.receive_close(CLOSE_ABNORMAL, "unexpected EOF") if "eof" in line else []
+        return protocol.receive_close(line["code"], line["reason"], now=0.0)
+    return (
+        protocol.receive_close(CLOSE_ABNORMAL, "unexpected EOF", now=0.0) if "eof" in line else []
+    )
 
 
 def replay(name: str, *, body: bytes = b"", typed_last: bytes = b"") -> Any:
@@ -554,16 +559,45 @@ def test_a_frame_that_cannot_be_read_ends_the_session(garbage: str) -> None:
 def test_a_close_without_a_reason_is_a_lost_connection(code: int, reason: str, words: str) -> None:
     """Its code is named as the CLI names it."""
     protocol = session()
-    assert protocol.receive_close(code, reason) == [Lost(words)]
+    assert protocol.receive_close(code, reason, now=0.0) == [Lost(words)]
     assert (protocol.state, protocol.exit_code) == (State.LOST, None)
 
 
-@pytest.mark.parametrize("code", [1001, 1008, 1011, 4000])
-def test_a_close_with_a_reason_is_a_refusal(code: int) -> None:
+@pytest.mark.parametrize("code", [1008, 1011])
+@pytest.mark.parametrize("late", [0.0, 0.9 * REFUSAL_SECONDS])
+def test_nomads_own_close_at_once_is_a_refusal(code: int, late: float) -> None:
     """The reason is the agent's own message."""
-    protocol = session()
-    assert protocol.receive_close(code, "Permission denied") == [Refused(code, "Permission denied")]
+    protocol = session(now=5.0)
+    events = protocol.receive_close(code, "Permission denied", now=5.0 + late)
+    assert events == [Refused(code, "Permission denied")]
     assert (protocol.state, protocol.exit_code) == (State.REFUSED, None)
+
+
+@given(
+    st.sampled_from([*CLOSE_NAMES, 3000, 4999]),
+    st.text(min_size=1, max_size=10),
+    st.booleans(),
+    st.floats(0, 1e6),
+)
+def test_any_other_close_is_a_lost_connection(
+    code: int, reason: str, output: bool, late: float
+) -> None:
+    """Of what stands between here and the agent, or of an action that did run."""
+    protocol = session()
+    if output:
+        protocol.receive('{"stdout":{"data":"YQ=="}}')
+    refusal = code in (1008, 1011) and not output and late < REFUSAL_SECONDS
+    (event,) = protocol.receive_close(code, reason, now=late)
+    assert isinstance(event, Refused) == refusal
+    assert reason in event.reason
+    assert protocol.state is (State.REFUSED if refusal else State.LOST)
+
+
+def test_a_command_that_fails_to_start_is_a_refusal_however_late() -> None:
+    """A driver may take its time."""
+    protocol = session()
+    reason = "rpc error: code = Unknown desc = failed to start command: exec: no such file"
+    assert protocol.receive_close(1011, reason, now=30.0) == [Refused(1011, reason)]
 
 
 @pytest.mark.parametrize("first", ['{"stdout":{"data":"YQ=="}}', '{"stderr":{"close":true}}'])
@@ -572,7 +606,7 @@ def test_what_has_begun_is_not_refused_any_more(first: str) -> None:
     protocol = session()
     protocol.receive("{}")
     protocol.receive(first)
-    assert protocol.receive_close(1011, "rpc error: EOF") == [Lost("rpc error: EOF")]
+    assert protocol.receive_close(1011, "rpc error: EOF", now=0.0) == [Lost("rpc error: EOF")]
     assert protocol.state is State.LOST
 
 
@@ -582,7 +616,7 @@ def test_no_close_ever_gives_an_exit_code(code: int, reason: str, output: bool) 
     protocol = session()
     if output:
         protocol.receive('{"stdout":{"data":"YQ=="}}')
-    (event,) = protocol.receive_close(code, reason)
+    (event,) = protocol.receive_close(code, reason, now=0.0)
     assert isinstance(event, Lost | Refused)
     assert protocol.exit_code is None
     assert protocol.state in {State.LOST, State.REFUSED}
@@ -590,8 +624,8 @@ def test_no_close_ever_gives_an_exit_code(code: int, reason: str, output: bool) 
 
 ENDINGS = {
     State.EXITED: lambda protocol: protocol.receive('{"exited":true,"result":{"exit_code":3}}'),
-    State.REFUSED: lambda protocol: protocol.receive_close(1008, "no"),
-    State.LOST: lambda protocol: protocol.receive_close(1006, ""),
+    State.REFUSED: lambda protocol: protocol.receive_close(1008, "no", now=0.0),
+    State.LOST: lambda protocol: protocol.receive_close(1006, "", now=0.0),
     State.DISCONNECTED: lambda protocol: protocol.disconnect(),
 }
 
@@ -614,7 +648,7 @@ def test_nothing_changes_after_the_end(end: State, tty: bool) -> None:
     assert protocol.receive('{"exited":true,"result":{"exit_code":9}}') == []
     assert protocol.receive('{"stdout":{"data":"YQ=="}}') == []
     assert protocol.receive("garbage") == []
-    assert protocol.receive_close(1011, "late") == []
+    assert protocol.receive_close(1011, "late", now=0.0) == []
     assert protocol.next_frame(1e9) is None
     assert protocol.next_rung is Rung.NONE
     assert before == (
@@ -633,6 +667,67 @@ def test_an_event_cannot_be_changed(event: Event) -> None:
         setattr(event, type(event).__slots__[0], None)
 
 
+# Before it is open
+
+
+def test_what_comes_early_is_kept_for_the_session() -> None:
+    """The size, keys and their end; a press of Stop before all that waits."""
+    protocol = ExecProtocol(tty=True)
+    protocol.type(b"ls\r")
+    protocol.resize(30, 100)
+    protocol.opening()
+    assert protocol.stop() is Rung.INTERRUPT
+    assert protocol.next_frame(0.0) is None
+    protocol.opened(7.0)
+    assert frames(protocol, 7.0) == [
+        InputFrame(tty_size=Size(height=30, width=100)),
+        stdin(CTRL_C),
+        stdin(b"ls\r"),
+    ]
+
+
+@pytest.mark.parametrize("tty", [False, True])
+@pytest.mark.parametrize("end", ["stop", "disconnect"])
+def test_before_it_was_asked_for_a_run_is_given_up(end: str, tty: bool) -> None:
+    """Nothing was started, and nothing is any more."""
+    protocol = ExecProtocol(tty=tty)
+    assert protocol.next_rung is Rung.DISCONNECT
+    getattr(protocol, end)()
+    assert protocol.state is State.NOT_STARTED
+    protocol.opening()
+    protocol.opened(0.0)
+    assert (protocol.state, protocol.ended) == (State.NOT_STARTED, True)
+    assert protocol.next_frame(0.0) is None
+
+
+def test_while_it_opens_the_ladder_ends_with_the_connection() -> None:
+    """Without a tty nothing waits for a process that nothing reaches."""
+    protocol = ExecProtocol(tty=False)
+    protocol.opening()
+    assert protocol.stop() is Rung.DISCONNECT
+    assert protocol.state is State.DISCONNECTED
+
+
+@pytest.mark.parametrize(
+    ("steps", "state"),
+    [
+        (["failed"], State.NOT_STARTED),
+        (["opening", "failed"], State.DISCONNECTED),
+        (["opening", "not_asked", "failed"], State.NOT_STARTED),
+        (["opening", "not_asked", "refused"], State.REFUSED),
+        (["opening", "refused", "failed"], State.DISCONNECTED),
+        (["opening", "not_asked", "opening", "failed"], State.DISCONNECTED),
+        (["refused", "failed", "stop", "opening"], State.REFUSED),
+    ],
+)
+def test_what_became_of_asking(steps: list[str], state: State) -> None:
+    """It may have been started unless the last that was asked definitely said no."""
+    protocol = ExecProtocol(tty=False)
+    for step in steps:
+        getattr(protocol, step)()
+    assert protocol.state is state
+
+
 class AnySession(RuleBasedStateMachine):
     """Anything that can happen to a session, in any order."""
 
@@ -641,7 +736,7 @@ class AnySession(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.protocol = ExecProtocol(tty=self.tty, escape="~", now=self.now)
+        self.protocol = session(tty=self.tty, escape="~", now=self.now)
         self.changes = 0
         self.last = self.protocol.state
         self.code: int | None = None
@@ -701,7 +796,7 @@ class AnySession(RuleBasedStateMachine):
     @rule(code=st.sampled_from([1000, 1006, 1008, 1011]), reason=st.sampled_from(["", "why"]))
     def close(self, code: int, reason: str) -> None:
         running = self.protocol.state is State.RUNNING
-        assert len(self.protocol.receive_close(code, reason)) == running
+        assert len(self.protocol.receive_close(code, reason, now=0.0)) == running
 
     @rule()
     def garbage(self) -> None:

@@ -1,0 +1,129 @@
+"""Opens the exec session of an allocation: at its node, else at the configured address.
+
+What is done to be quicker, a connection begun before it is known to be needed, is this module's own
+business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from nomad_magic.errors import RequestError, SettingsError, UnexpectedAnswer
+from nomad_magic.nomad import pool
+from nomad_magic.nomad.protocol import State
+from nomad_magic.nomad.settings import parse_address
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nomad_magic.nomad.client import Client
+    from nomad_magic.nomad.dial import EarlyDial
+    from nomad_magic.nomad.locate import Node
+    from nomad_magic.nomad.protocol import ExecProtocol
+    from nomad_magic.nomad.settings import Options
+    from nomad_magic.nomad.websocket import ExecConnection
+
+GLOBAL_REGION: Final = "global"
+"""The region whose name a node's certificate carries when none was named."""
+
+NODE_CONNECT_SECONDS: Final = 1.0
+"""How long the connection to a node may take before the configured address is asked, as in the
+CLI.  Once there is one, its answer has the time of any other."""
+
+
+class Connector:
+    """Opens one exec session, and asks for it once.
+
+    Args:
+        client: Of the configured address.
+        options: The bounds of each wait, and whether nodes are tried.
+        protocol: The run's state; is told when the action is asked for, and what came of that.
+    """
+
+    def __init__(self, client: Client, options: Options, protocol: ExecProtocol) -> None:
+        self._client = client
+        self._options = options
+        self._protocol = protocol
+        self._early: EarlyDial | None = None
+        self._early_address = ""
+
+    def begin(self, node_id: str) -> None:
+        """Begin the connection to where the last session on a node went."""
+        node = pool.remembered(node_id)
+        if node is None:
+            return
+        client = self._node_client(node) or self._client
+        self._early = client.dial_early()
+        self._early_address = str(client.target.address)
+
+    async def open(self, path: str, params: Mapping[str, str], node: Node | None) -> ExecConnection:
+        """Ask for the session.
+
+        The rule for everything that may run an action: from the first byte of an upgrade that was
+        sent, nothing is asked again.  Only where the way to the node failed before that, or the
+        node definitely refused it by HTTP, is the configured address asked.  The CLI does the same
+        (measured on Nomad 2.0.6).
+
+        Args:
+            path: Of the request, percent-encoded.
+            params: Its query, besides region and namespace.
+            node: The allocation's; None where it is not known.
+
+        Raises:
+            RequestError: It was not opened; the protocol's state tells whether the action may have
+                been started all the same.
+        """
+        if node is not None:
+            pool.remember(node)
+            if (direct := self._node_client(node)) is not None:
+                try:
+                    return await self._ask(direct, path, params)
+                except RequestError:
+                    if self._protocol.state is State.OPENING:
+                        raise
+                    pool.node_failed(str(direct.target.address))
+        try:
+            return await self._ask(self._client, path, params)
+        except UnexpectedAnswer:
+            self._protocol.refused()
+            raise
+
+    def drop(self) -> None:
+        """Close what was begun and is not needed."""
+        if self._early is not None:
+            self._early.drop()
+
+    async def _ask(self, client: Client, path: str, params: Mapping[str, str]) -> ExecConnection:
+        early = None
+        if self._early is not None and self._early_address == str(client.target.address):
+            early, self._early = self._early, None
+        try:
+            return await client.open_exec(path, params, self._protocol, early=early)
+        finally:
+            if early is not None:
+                early.drop()
+
+    def _node_client(self, node: Node) -> Client | None:
+        """Return a client for the allocation's own node, where it is worth trying."""
+        of = self._client.target
+        if not self._options.direct or not node.http_addr:
+            return None
+        if of.address.scheme == "https" and not node.tls_enabled:
+            # The token would go out in the clear.
+            return None
+        scheme = "https" if node.tls_enabled else "http"
+        region = of.region or GLOBAL_REGION
+        seconds = min(NODE_CONNECT_SECONDS, self._options.connect_timeout)
+        try:
+            address = parse_address(f"{scheme}://{node.http_addr}")
+            if not pool.node_usable(str(address)):
+                return None
+            tls = of.tls
+            if node.tls_enabled:
+                tls = replace(tls, server_name=f"client.{region}.nomad")
+            target = replace(of, address=address, region=region, tls=tls, auth=of.node_auth)
+            return self._client.for_node(target, seconds)
+        except (SettingsError, ValueError):
+            # Whatever is wrong with what the node says of itself, the server is still there.
+            return None

@@ -1,0 +1,145 @@
+"""An open exec session's traffic: frames both ways at the same time, until it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from nomad_magic.nomad import ending
+from nomad_magic.nomad.link import Link, Look
+from nomad_magic.nomad.protocol import Output, State
+from nomad_magic.nomad.websocket import ConnectionEnded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from nomad_magic.errors import NomadMagicError
+    from nomad_magic.nomad.protocol import Event, ExecProtocol
+    from nomad_magic.nomad.turns import Turns
+    from nomad_magic.nomad.websocket import ExecConnection
+    from nomad_magic.transcript import StreamName
+
+
+class Conversation:
+    """Carries one session's frames.
+
+    Args:
+        connection: The open websocket.
+        protocol: Says what is to be sent, and what it means that came.
+        turns: The reader's, in the loop that all share.
+        link_timeout: Seconds without a sign of life after which the connection counts as dead.
+        write: Takes the action's output.
+        notify: Is called when there is something new.
+
+    Attributes:
+        failure: The error that the session's end is, if it is one.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one side of it, and named
+        self,
+        connection: ExecConnection,
+        protocol: ExecProtocol,
+        turns: Turns,
+        *,
+        link_timeout: float,
+        write: Callable[[StreamName, bytes], None],
+        notify: Callable[[], None],
+    ) -> None:
+        self.failure: NomadMagicError | None = None
+        self._connection = connection
+        self._protocol = protocol
+        self._turns = turns
+        self._link = Link(link_timeout, time.monotonic())
+        self._link_timeout = link_timeout
+        self._keep = write
+        self._notify = notify
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something new to send; in the loop's thread."""
+        self._news.set()
+
+    async def run(self, over: asyncio.Event, *beside: Coroutine[Any, Any, None]) -> None:
+        """Carry frames until the session is over.
+
+        Args:
+            over: Set when it is, by whoever ends it.
+            beside: What is to run at the same time.
+
+        Raises:
+            Exception: Whatever one of the tasks fails with: it is waited for in no other.
+        """
+        end = asyncio.create_task(over.wait())
+        works = (self._read(), self._write(), self._watch())
+        tasks = {end, *map(asyncio.create_task, (self._until_over(over, work) for work in works))}
+        tasks |= set(map(asyncio.create_task, beside))
+        running = set(tasks)
+        try:
+            while not end.done():
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_over(self, over: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+        await work
+        if self._protocol.ended:
+            over.set()
+
+    async def _read(self) -> None:
+        protocol = self._protocol
+        self._turns.begin()
+        while not protocol.ended:
+            try:
+                messages = await self._connection.receive()
+            except ConnectionEnded as ended:
+                self._take(protocol.receive_close(ended.code, ended.reason, time.monotonic()))
+                return
+            self._link.heard(time.monotonic())
+            for message in messages:
+                self._take(protocol.receive(message))
+                await self._turns.took_one()
+            self._notify()
+
+    def _take(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Output):
+                self._keep(event.stream, event.data)
+            elif error := ending.failure_of(event):
+                self.failure = error
+
+    async def _write(self) -> None:
+        protocol = self._protocol
+        while not protocol.ended:
+            frame = protocol.next_frame(time.monotonic())
+            if frame is not None:
+                try:
+                    await self._connection.send(frame)
+                except ConnectionEnded:
+                    # As in the CLI: what cannot be sent is not an error; the reader hears why.
+                    return
+                # What has come in the meantime may be the end.
+                await asyncio.sleep(0)
+            elif protocol.state is State.RUNNING:
+                self._news.clear()
+                pause = max(0.0, protocol.heartbeat_due - time.monotonic())
+                try:
+                    await asyncio.wait_for(self._news.wait(), pause)
+                except TimeoutError:
+                    continue
+
+    async def _watch(self) -> None:
+        """Find out when the agent is not there any more."""
+        protocol, link, connection = self._protocol, self._link, self._connection
+        while not protocol.ended:
+            await asyncio.sleep(max(0.0, link.due - time.monotonic()))
+            unread = protocol.sent - connection.answered
+            look = link.look(time.monotonic(), unread=unread)
+            if look is Look.PING:
+                connection.ping(protocol.sent)
+            elif look is Look.DEAD:
+                self._take(protocol.receive_nothing(self._link_timeout))
