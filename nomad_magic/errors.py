@@ -26,7 +26,7 @@ follow on lines of its own.  Nothing in it is secret: whoever raises has masked 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nomad_magic.result import ActionResult
@@ -62,9 +62,23 @@ class NomadMagicError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel with every attribute, out of a process pool as well."""
+        return _made_again, (type(self), self.args, vars(self))
+
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: the stack is ours, not the user's, so only the message is shown."""
         return [f"{type(self).__name__}: {self}"]
+
+
+def _made_again(
+    kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]
+) -> BaseException:
+    """Make an error as it was: by its attributes, not by what its class wants to be told."""
+    made = kind.__new__(kind, *args)
+    made.args = args
+    vars(made).update(attributes)
+    return made
 
 
 class UsageError(NomadMagicError):
@@ -162,8 +176,16 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = exit_code
         self.result = result
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By a function: its name is not where pickle looks for a class.
+        return _interrupted_again, (self.args, vars(self))
+
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
+
+
+def _interrupted_again(args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+    return _made_again(Interrupted, args, attributes)
 
 
 # Front ends and notebook runners know an interrupt by the built-in's name.

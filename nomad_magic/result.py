@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import enum
 import json
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,10 @@ from nomad_magic.wording import seconds
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
     from datetime import datetime
+
+    from nomad_magic.transcript import StreamName
 
 SHORT_ID: Final = 8
 
@@ -147,17 +151,14 @@ class ActionResult:
             return json.loads(self.masker.text(self.stdout))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the whole output to a file, as it came but with secrets masked; give the path.
+        """Write the whole output to a file, as it came but with secrets masked; return the path.
 
         Both streams are in it, in the order in which they came.
         """
         target = Path(path)
-        masks = {stream: self.masker.stream() for stream in STREAMS}
         with target.open("wb") as file:
-            for stream, data in self.transcript.read_all():
-                file.write(masks[stream].feed(data))
-            for mask in masks.values():
-                file.write(mask.finish())
+            for _, data in self._masked():
+                file.write(data)
         return target
 
     @property
@@ -217,6 +218,39 @@ class ActionResult:
                 long; without it where it already stands above.
         """
         return Record(self).text(output=output)
+
+    def __copy__(self) -> ActionResult:
+        return replace(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ActionResult:
+        return replace(self, transcript=deepcopy(self.transcript, memo), notices=list(self.notices))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel without secrets: a pickle is a file, or goes to another process.
+
+        What arrives has its output masked, and no masker that would have to know the secrets.  Of a
+        long output a head and a tail arrive; counts and hashes are of all that came.
+        """
+        state = {one.name: getattr(self, one.name) for one in fields(self)}
+        if self.masker:
+            state["transcript"] = self.transcript.with_pieces(self._masked())
+            state["masker"] = Masker()
+            state["notices"] = [self.masker.text(text) for text in self.notices]
+            if self.command is not None:
+                state["command"] = tuple(map(self.masker.text, self.command))
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def _masked(self) -> Iterator[tuple[StreamName, bytes]]:
+        """Go through the output with secrets masked, in the order in which it came."""
+        masks = {stream: self.masker.stream() for stream in STREAMS}
+        for stream, data in self.transcript.read_all():
+            yield stream, masks[stream].feed(data)
+        for stream, mask in masks.items():
+            yield stream, mask.finish()
 
     def _decode(self, data: bytes) -> str:
         text = data.decode("utf-8", "replace")

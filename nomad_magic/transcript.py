@@ -17,16 +17,19 @@ import tempfile
 import threading
 from array import array
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 StreamName = Literal["stdout", "stderr"]
 STREAMS: Final[tuple[StreamName, StreamName]] = ("stdout", "stderr")
 
 MEMORY_BYTES: Final = 1 << 20
 """How much output a transcript keeps in memory before it goes to a temporary file."""
+
+TRAVEL_BYTES: Final = 1 << 24
+"""How much output a transcript takes along when it is pickled, in bytes."""
 
 READ_BYTES: Final = 1 << 18
 """How much a reader gets at once, at most."""
@@ -49,12 +52,63 @@ class Transcript:
         self._size = 0
         self._sizes = [0, 0]
         self._hashes = [hashlib.sha256(), hashlib.sha256()]
+        # Of a transcript that has travelled: it gets no more output.
+        self._digests: tuple[str, ...] = ()
         self.lost = 0
         """Bytes that could not be kept because the disk refused them."""
 
     def __del__(self) -> None:
         # A result is let go, not closed: its file goes with it, without a warning.
         self.close()
+
+    def __copy__(self) -> Transcript:
+        # A file is closed with the one that it belongs to.
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Transcript:
+        return self.with_pieces(self.read_all())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel, the output included up to `TRAVEL_BYTES`: of a longer one a head and a tail.
+
+        What stayed behind counts as lost; counts and hashes stay those of all that came.
+        """
+        size = self._size
+        half = TRAVEL_BYTES // 2
+        if size <= TRAVEL_BYTES:
+            pieces = list(self.read_all())
+        else:
+            head = self.read(0, half, end=half)
+            pieces = [*head, *self.read(size - half, half, end=size)]
+        return {
+            "pieces": pieces,
+            "memory": self._memory,
+            "sizes": list(self._sizes),
+            "sha256": [self.sha256(stream) for stream in STREAMS],
+            "lost": self.lost + size - sum(len(data) for _, data in pieces),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Transcript.__init__(self, memory=state["memory"])
+        for stream, data in state["pieces"]:
+            self.write(stream, data)
+        self._sizes = state["sizes"]
+        self._digests = tuple(state["sha256"])
+        self.lost = state["lost"]
+
+    def with_pieces(self, pieces: Iterable[tuple[StreamName, bytes]]) -> Transcript:
+        """Return one with other bytes and the same counts and hashes."""
+        made = Transcript(memory=self._memory)
+        for stream, data in pieces:
+            made.write(stream, data)
+        made._take_counts(self)
+        return made
+
+    def _take_counts(self, other: Transcript) -> None:
+        self._sizes = list(other._sizes)
+        self._hashes = [one.copy() for one in other._hashes]
+        self._digests = other._digests
+        self.lost = other.lost
 
     def __repr__(self) -> str:
         return f"Transcript({self._sizes[0]} bytes of stdout, {self._sizes[1]} of stderr)"
@@ -70,7 +124,8 @@ class Transcript:
 
     def sha256(self, stream: StreamName) -> str:
         """The hexadecimal SHA-256 of all bytes of a stream."""
-        return self._hashes[STREAMS.index(stream)].hexdigest()
+        index = STREAMS.index(stream)
+        return self._digests[index] if self._digests else self._hashes[index].hexdigest()
 
     def write(self, stream: StreamName, data: bytes) -> None:
         """Add bytes.  A full disk loses them, counts them, and raises nothing."""
