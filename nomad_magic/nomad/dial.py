@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohappyeyeballs
 
+from nomad_magic.nomad import loop
+
 if TYPE_CHECKING:
     from aiohappyeyeballs import AddrInfoType
 
@@ -183,6 +185,9 @@ def _written(info: AddrInfoType) -> str:
 _Lookup = asyncio.Future["list[AddrInfoType] | OSError"]
 _lookups: dict[tuple[asyncio.AbstractEventLoop, str, int], _Lookup] = {}
 """Those under way: however many wait for a name, it is asked for once."""
+
+
+loop.forget_after_fork(_lookups.clear)
 
 
 async def _lookup(host: str, port: int) -> list[AddrInfoType]:

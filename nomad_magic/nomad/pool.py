@@ -9,7 +9,7 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.nomad import tls
+from nomad_magic.nomad import loop, tls
 from nomad_magic.nomad.client import Client
 
 if TYPE_CHECKING:
@@ -77,6 +77,14 @@ def remember_job(target: Target, word: str, found: tuple[str, str]) -> None:
 def found_before(target: Target, word: str) -> tuple[str, str] | None:
     """Give the id and the namespace of the job that a word led to; it may be another one now."""
     return _jobs.get((target, word))
+
+
+def _forget() -> None:
+    for kept in (_clients, _nodes, _jobs, _tired, _closing):
+        kept.clear()
+
+
+loop.forget_after_fork(_forget)
 
 
 def _keep(facts: OrderedDict[Any, Any], key: object, fact: object) -> None:

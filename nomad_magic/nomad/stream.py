@@ -14,12 +14,30 @@ import contextlib
 import select
 import ssl
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+from nomad_magic.nomad import loop
 
 if TYPE_CHECKING:
     import socket
 
 READ_BYTES: Final = 1 << 16
 """How much is read at once, in bytes."""
+
+
+_open: WeakSet[Stream] = WeakSet()
+
+
+def _let_go() -> None:
+    """Let go of the parent's connections in a forked child: held here, none would ever end.
+
+    Only the descriptors: what else is shared (the loop's own list of them, TLS) is the parent's.
+    """
+    for stream in _open:
+        stream.forget()
+
+
+loop.forget_after_fork(_let_go)
 
 
 class Stream:
@@ -34,6 +52,7 @@ class Stream:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        _open.add(self)
         self._loop = asyncio.get_running_loop()
         self._tls: ssl.SSLObject | None = None
         self._incoming = ssl.MemoryBIO()
@@ -120,6 +139,10 @@ class Stream:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket.close()
+
+    def forget(self) -> None:
+        """Give the descriptor back and do nothing else."""
+        self._socket.close()
 
     async def _fill(self) -> bool:
         """Take what came, for TLS to decrypt; whether there was any."""

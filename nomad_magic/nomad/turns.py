@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Final
 
+from nomad_magic.nomad import loop
 from nomad_magic.nomad.pace import Pace
 
 FRAMES_A_TURN: Final = 64
@@ -13,6 +14,9 @@ FRAMES_A_TURN: Final = 64
 
 _resting: set[Turns] = set()
 """Those that leave others their share; of the loop's thread alone."""
+
+
+loop.forget_after_fork(_resting.clear)
 
 
 class Turns:

@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from nomad_magic.nomad import loop
+
 if TYPE_CHECKING:
     from nomad_magic.nomad.session import Session
 
@@ -46,4 +48,12 @@ def _stop_all() -> None:
             session.wait(max(0.0, end - time.monotonic()))
 
 
+def _forget() -> None:
+    """Leave the parent's runs to the parent."""
+    global _lock  # noqa: PLW0603 - the parent's may be held, by a thread that is not here
+    _lock = threading.Lock()
+    _running.clear()
+
+
 atexit.register(_stop_all)
+loop.forget_after_fork(_forget)

@@ -1,0 +1,124 @@
+"""After a fork the child can run actions, and has nothing of its parent's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from support.nomads import until
+from support.scripted import leave, scripted
+
+import nomad_magic
+from nomad_magic.result import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.nomads import Agent
+    from websockets.asyncio.server import ServerConnection
+
+SERVER = "-job=cache -group=redis -task=server"
+
+pytestmark = pytest.mark.filterwarnings(
+    # From 3.12 on: the parent has threads, and that is what is tested.
+    "ignore:This process .* is multi-threaded:DeprecationWarning"
+)
+
+
+def in_child(work: Callable[[], bool]) -> int:
+    """Do something in a forked child that ends as an interpreter does; return its exit code."""
+    child = os.fork()
+    if not child:
+        code = 2
+        try:
+            code = 0 if work() else 1
+            # What an interpreter does at its end, too.
+            import atexit  # noqa: PLC0415 - of the child's own end
+
+            atexit._run_exitfuncs()
+        except BaseException:  # noqa: BLE001 - the child must end here, whatever it was
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    watchdog = threading.Timer(20, os.kill, [child, signal.SIGKILL])
+    watchdog.start()
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        watchdog.cancel()
+
+
+def runs(agent: Agent) -> bool:
+    return nomad_magic.run(f"{SERVER} hello", env=agent.environ).stdout == "hello\n"
+
+
+def test_a_child_runs_actions(embedded_agent: Agent) -> None:
+    """After runs of its parent, ten times: what it inherits may be in any state."""
+    for _ in range(10):
+        assert runs(embedded_agent)
+        assert in_child(lambda: runs(embedded_agent)) == 0
+    assert runs(embedded_agent)
+
+
+def test_a_child_in_mid_run_leaves_the_run_alone(embedded_agent: Agent) -> None:
+    """It has none of its parent's connections, ends by itself, and the run goes on."""
+    session = nomad_magic.start(f"{SERVER} -t forever", env=embedded_agent.environ)
+    until(lambda: session.result.transcript.size > 0, seconds=20, what="output")
+
+    def alone() -> bool:
+        left = [one for one in psutil.Process().net_connections() if one.status == "ESTABLISHED"]
+        return not left and runs(embedded_agent)
+
+    assert in_child(alone) == 0
+    size = session.result.transcript.size
+    until(lambda: session.result.transcript.size > size, seconds=20, what="more output")
+    session.stop()
+    assert session.wait(10).exit_code == 130
+
+
+def test_a_child_forked_by_a_thread_runs_actions(embedded_agent: Agent) -> None:
+    """While another thread of its parent runs one."""
+    session = nomad_magic.start(f"{SERVER} -t forever", env=embedded_agent.environ)
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(in_child(lambda: runs(embedded_agent))))
+    thread.start()
+    thread.join(30)
+    assert codes == [0]
+    session.stop(grace=5)
+    assert session.result.outcome in (Outcome.INTERRUPTED, Outcome.NOT_STARTED)
+
+
+def test_a_living_child_does_not_keep_its_parents_connection() -> None:
+    """The agent hears that the parent has gone while the child still lives."""
+    ended = threading.Event()
+
+    async def session(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+        ended.set()
+
+    with scripted() as script:
+        script.session = session
+        running = nomad_magic.start(f"{SERVER} hello", env={"NOMAD_ADDR": script.address})
+        until(lambda: running.opened, seconds=10, what="the session is open")
+        reader, writer = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+        os.close(reader)
+        try:
+            running.disconnect()
+            assert ended.wait(10)
+            script.session = leave
+            assert nomad_magic.run(f"{SERVER} hello", env={"NOMAD_ADDR": script.address}).ok
+        finally:
+            os.close(writer)
+            os.waitpid(child, 0)
