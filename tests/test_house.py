@@ -26,7 +26,7 @@ MOST_LINES = 450
 
 TOP_WITH_FILES = {"__init__", "__main__", "transcript", "record", "result"}
 PURE_IN_NOMAD = {
-    *("frames", "gowords", "link", "locate", "pace", "protocol", "proxies", "settings"),
+    *("escape", "frames", "gowords", "link", "locate", "pace", "protocol", "proxies", "settings"),
 }
 OUTSIDE_WORLD = {
     *("asyncio", "io", "os", "pathlib", "random", "secrets", "select", "shutil", "signal"),

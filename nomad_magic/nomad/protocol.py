@@ -29,6 +29,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nomad_magic.nomad.escape import EscapeReader
 from nomad_magic.nomad.frames import (
     HEARTBEAT_SECONDS,
     STDIN_CHUNK,
@@ -39,7 +40,6 @@ from nomad_magic.nomad.frames import (
     decode_output,
     encode,
 )
-from nomad_magic.nomad.gowords import to_bytes
 
 if TYPE_CHECKING:
     from nomad_magic.transcript import StreamName
@@ -160,7 +160,7 @@ class ExecProtocol:
         self.exit_code: int | None = None
         self.sent = 0
         """Bytes of stdin handed out so far."""
-        self._escapes = _EscapeReader(escape) if tty and escape else None
+        self._escapes = EscapeReader(escape) if tty and escape else None
         self._urgent: deque[InputFrame] = deque()
         self._stdin: deque[bytes] = deque()
         self._offset = 0
@@ -391,41 +391,3 @@ class ExecProtocol:
         resolving = self.state is State.RESOLVING
         self.state = State.NOT_STARTED if resolving else State.DISCONNECTED
         self.rung = Rung.DISCONNECT
-
-
-class _EscapeReader:
-    """Looks for the escape character in what is typed (as the CLI does, measured).
-
-    It counts at the start of the input and after a carriage return or a newline.
-    """
-
-    def __init__(self, escape: str) -> None:
-        self._escape = to_bytes(escape)
-        self._line_start = True
-        self._pending = False
-
-    def feed(self, data: bytes) -> tuple[bytes, bool]:
-        """Give the bytes to send, and whether the session is to be closed."""
-        out = bytearray()
-        for value in data:
-            byte = bytes((value,))
-            if self._pending:
-                self._pending = False
-                if byte == b".":
-                    return bytes(out), True
-                out += self._escape
-                if byte == self._escape:
-                    self._line_start = False
-                    continue
-            elif self._line_start and byte == self._escape:
-                self._pending = True
-                continue
-            out += byte
-            self._line_start = byte in (b"\r", b"\n")
-        return bytes(out), False
-
-    def finish(self) -> bytes:
-        """Give an escape character that nothing followed."""
-        rest = self._escape if self._pending else b""
-        self._pending = False
-        return rest

@@ -34,6 +34,8 @@ class TextView(View):
         super().__init__(session, surroundings)
         self._follower = Follower(session.result)
         self._last = b""
+        self._told = 0
+        self._keyboard: Keyboard | None = None
         self._writers: dict[StreamName, _Writer] = {
             stream: _Writer(stream, kernel=surroundings.kernel, tty=session.result.tty)
             for stream in STREAMS
@@ -51,10 +53,16 @@ class TextView(View):
         here = self.surroundings
         if here.kernel or not here.attended or not self.session.takes_input:
             return nullcontext()
-        return Keyboard(self.session, raw=self.session.result.tty)
+        self._keyboard = Keyboard(self.session, raw=self.session.result.tty)
+        return self._keyboard
 
     def show(self) -> None:
         """Show what is new; in a kernel no more than the head."""
+        if self._keyboard is not None and self.session.opened:
+            # Before that a Ctrl-C is the user's own, and gives the run up.
+            self._keyboard.begin()
+        if not self.surroundings.kernel:
+            self._tell()
         follower = self._follower
         while True:
             limit = READ_BYTES
@@ -79,6 +87,15 @@ class TextView(View):
         for writer in self._writers.values():
             writer.write(b"", final=True)
         self._flush()
+
+    def _tell(self) -> None:
+        """Say what the user should know besides the output; in a kernel the record does."""
+        notices = self.session.result.notices
+        end = "\r\n" if self._keyboard is not None and self._keyboard.raw else "\n"
+        for notice in notices[self._told :]:
+            sys.stderr.write("".join(f"{line}{end}" for line in notice.splitlines()))
+            sys.stderr.flush()
+            self._told += 1
 
     def _write(self, pieces: Pieces) -> None:
         for stream, data in pieces:

@@ -103,7 +103,11 @@ class View(ABC):
             signal.signal(signal.SIGINT, before)
 
     def _stop(self) -> None:
-        if self.surroundings.attended or self.interrupts > 1:
+        here = self.surroundings
+        if here.attended and not here.kernel and not self.session.opened:
+            # As the CLI, whose terminal is not yet the action's: it is gone at once.
+            self.session.disconnect()
+        elif self.surroundings.attended or self.interrupts > 1:
             self.session.stop()
         else:
             # Nobody is there to press again.
