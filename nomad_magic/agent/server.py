@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _GZIP_BYTES: Final = 256
 _HEX: Final = re.compile(r"[0-9a-fA-F]*")
+_PORT_ALONE: Final = re.compile(r":[0-9]+")
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -113,7 +114,8 @@ class Api:
             name = urlsplit(f"//{host}").hostname
         except ValueError:
             name = None
-        if name not in _LOCAL_HOSTS and name != bound:
+        # Of an address that is a port alone Go's client sends the port alone.
+        if name not in _LOCAL_HOSTS and name != bound and not _PORT_ALONE.fullmatch(host):
             raise Refusal(403, "Host header is not of this agent")
         origin = request.headers.get("Origin")
         own = f"{'https' if self._tls else 'http'}://{host}"

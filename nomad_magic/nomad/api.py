@@ -78,7 +78,7 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
         typing=typing is Typing.LINES or (args.tty and typing is Typing.KEYS),
         size=size,
     )
-    session.result.notices += map(session.result.masker.text, _notices(args))
+    session.result.notices += map(session.result.masker.text, [*_notices(args), *target.notices])
     return session
 
 

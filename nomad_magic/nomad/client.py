@@ -257,7 +257,7 @@ class Client:
                 address=address,
                 proxy=self._proxy,
                 context=self._ssl,
-                server_name=self.target.tls.server_name or address.hostname,
+                server_name=self.target.tls.server_name or address.certificate_name,
                 dial_seconds=self._dial_seconds,
                 seconds=self.options.connect_timeout,
             )
@@ -275,7 +275,7 @@ class Client:
 
     def _headers(self) -> dict[str, str]:
         headers = {
-            "Host": self.target.address.url_host,
+            "Host": self.target.address.host_header,
             "Accept-Encoding": "gzip",
             "User-Agent": "nomad_magic",
         }
@@ -293,7 +293,7 @@ class Client:
             words = f"unsupported protocol scheme {go_quote(address.scheme)}"
         elif address.scheme == "unix":
             words = "" if address.path else "dial unix: missing address"
-        elif not address.hostname:
+        elif not address.host:
             words = "http: no Host in request URL"
         elif address.port > HIGHEST_PORT:
             words = f"dial tcp: address {address.port}: invalid port"

@@ -235,4 +235,9 @@ def _settle(waiting: _Lookup, found: list[AddrInfoType] | OSError) -> None:
 
 
 def _resolve(host: str, port: int, flags: int) -> list[Any]:
+    address, percent, zone = host.partition("%")
+    if percent and flags & socket.AI_NUMERICHOST:
+        # The system takes an interface's name for link-local addresses only; Go for any.
+        index = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+        return [(*info[:4], (*info[4][:3], index)) for info in _resolve(address, port, flags)]
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)

@@ -90,8 +90,7 @@ def _words(cause: BaseException, address: Address) -> str:
         case socket.gaierror():
             return f"dial tcp: lookup {address.hostname}: {_lookup(cause)}"
         case DialError():
-            network = "unix" if address.scheme == "unix" else "tcp"
-            return f"dial {network} {cause.where}: connect: {_refused(cause)}"
+            return f"dial {_dialled(cause.where, address)}: connect: {_refused(cause)}"
         case OSError():
             return f"read: {os_error(cause)}"
         case InvalidHandshake():
@@ -125,10 +124,11 @@ def explain_by_proxy(
 def _too_late(error: TimeoutError, address: Address, options: Options, *, upgrade: bool) -> str:
     """Say which bound was passed, and which setting holds it."""
     if isinstance(error, DialTimeout):
-        network = "unix" if address.scheme == "unix" else "tcp"
-        where = f" {error.where}" if error.where else f": lookup {address.hostname}"
+        where = f"tcp: lookup {address.hostname}"
+        if error.where:
+            where = _dialled(error.where, address)
         return (
-            f"dial {network}{where}: i/o timeout: not connected within "
+            f"dial {where}: i/o timeout: not connected within "
             f"{options.connect_timeout:g} s (connect_timeout)"
         )
     if isinstance(error, HandshakeTimeout):
@@ -140,6 +140,13 @@ def _too_late(error: TimeoutError, address: Address, options: Options, *, upgrad
     if upgrade:
         return f"no answer within {options.connect_timeout:g} s (connect_timeout)"
     return f"no answer within {options.answer_timeout:g} s (answer_timeout)"
+
+
+def _dialled(where: str, address: Address) -> str:
+    if address.scheme == "unix":
+        return f"unix {where}"
+    # Of a port alone Go names the port alone.
+    return f"tcp {address.host}" if address.host.startswith(":") else f"tcp {where}"
 
 
 def _refused(error: OSError) -> str:

@@ -8,6 +8,7 @@ and `NO_PROXY`, or the same in lower case; loopback never.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 USABLE: Final = frozenset({"http", "https"})
 SCHEMES: Final = USABLE | {"socks5", "socks5h"}
 HIGHEST_PORT: Final = 65535
+_PORT_DIGITS: Final = 6
+"""More than any port has."""
+
+_BAD: Final = re.compile(r"[\x00-\x20\x7f]")
+"""What no URL has; Go's parser refuses it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +47,42 @@ class Proxies:
     no_proxy: str = ""
 
     def find(self, address: Address) -> str:
-        """Give the URL of the proxy for an address; empty when the way is direct.
+        """Return the URL of the proxy for an address; empty when the way is direct.
+
+        What is no address of a proxy is ignored, as by Go; `ignored` says so.
 
         Raises:
-            SettingsError: The variable holds no address of a proxy, or one of a kind that is
-                not spoken here.
+            SettingsError: It is of a kind that is not spoken here.
         """
-        given = {"http": self.http, "https": self.https}.get(address.scheme, "")
-        if not given or not self._used_for(address.hostname, address.port):
+        given = self._given(address)
+        url = _parse(given) if given else ""
+        scheme = urlsplit(url).scheme
+        if url and scheme not in USABLE:
+            raise SettingsError(
+                f"a proxy of the kind {scheme} is not supported ({_variable(address)})",
+                hint="An HTTP proxy is; or name the agent's host in NO_PROXY.",
+            )
+        if url and _port(url) > HIGHEST_PORT:
+            raise SettingsError(
+                f"the proxy in {_variable(address)} has no port that there is: {_port(url)}"
+            )
+        return url
+
+    def ignored(self, address: Address) -> str:
+        """Say that the variable for an address holds no proxy's; nothing where it does."""
+        given = self._given(address)
+        if not given or _parse(given):
             return ""
-        return _parse(given)
+        # The value may hold a password.
+        shown = go_quote(given.rpartition("@")[2])
+        return (
+            f"{_variable(address)} is ignored, for it is no proxy's address: {shown}. One looks "
+            "like http://proxy.example:3128."
+        )
+
+    def _given(self, address: Address) -> str:
+        given = {"http": self.http, "https": self.https}.get(address.scheme, "")
+        return given if given and self._used_for(address.hostname, address.port) else ""
 
     @property
     def secrets(self) -> Iterator[str]:
@@ -86,28 +118,28 @@ def proxies(environ: Mapping[str, str]) -> Proxies:
     )
 
 
+def _port(url: str) -> int:
+    port = _split(urlsplit(url).netloc.rpartition("@")[2])[1]
+    return int(port[:_PORT_DIGITS] or "0")
+
+
+def _variable(address: Address) -> str:
+    return f"{address.scheme}_proxy".upper()
+
+
 def _parse(given: str) -> str:
-    url = given
-    if urlsplit(given).scheme not in SCHEMES or "://" not in given:
-        # As in Go: a host and a port alone are an HTTP proxy.
-        url = f"http://{given}"
+    """Return the URL of a proxy; empty where it is none."""
     try:
+        url = given
+        if urlsplit(given).scheme not in SCHEMES or "://" not in given:
+            # As in Go: a host and a port alone are an HTTP proxy.
+            url = f"http://{given}"
         parts = urlsplit(url)
-        known = bool(parts.hostname) and (parts.port is None or parts.port <= HIGHEST_PORT)
+        port = _split(parts.netloc.rpartition("@")[2])[1]
     except ValueError:
-        known = False
-    if not known:
-        # The value may hold a password.
-        shown = go_quote(given.rpartition("@")[2])
-        raise SettingsError(
-            f"invalid proxy address {shown}", hint="It looks like http://proxy.example:3128."
-        )
-    if parts.scheme not in USABLE:
-        raise SettingsError(
-            f"a proxy of the kind {parts.scheme} is not supported",
-            hint="An HTTP proxy is; or name the agent's host in NO_PROXY.",
-        )
-    return url
+        return ""
+    known = parts.hostname and (port.isdecimal() or not port) and not _BAD.search(url)
+    return url if known else ""
 
 
 def _matches(entry: str, host: str, literal: _Ip | None, port: int) -> bool:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from nomad_magic.flags import ActionArgs
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:4646"
+_ZONE: Final = re.compile(r"%25[^\]]*(?=\])")
+_PORT_DIGITS: Final = 6
+"""More than any port has: a longer number is as wrong, and need not be read."""
+
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -57,7 +61,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TLSFiles:
-    """The TLS settings as given: paths, a name and a switch; nothing is read here."""
+    """The TLS settings as given: paths, a name and a switch; nothing is read here.
+
+    `root_file` and `root_dirs` are the system's own variables `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    """
 
     ca_cert: str = ""
     ca_path: str = ""
@@ -65,6 +72,13 @@ class TLSFiles:
     client_key: str = ""
     server_name: str = ""
     skip_verify: bool = False
+    root_file: str = ""
+    root_dirs: str = ""
+
+    @property
+    def given(self) -> bool:
+        """Something was asked for besides what the system has."""
+        return self != TLSFiles(root_file=self.root_file, root_dirs=self.root_dirs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,19 +106,31 @@ class Address:
 
     @property
     def url_host(self) -> str:
-        """The host of the requests and of their `Host` header."""
+        """The host of the requests, as written."""
         return "127.0.0.1" if self.scheme == "unix" else self.host
 
     @property
+    def host_header(self) -> str:
+        """The requests' `Host` header: without a zone, which is of this machine alone (Go)."""
+        return _ZONE.sub("", self.url_host)
+
+    @property
     def hostname(self) -> str:
-        """The host alone, without port or brackets."""
-        return _split_port(self.url_host)[0]
+        """The host alone, without port or brackets; this machine where there is a port alone."""
+        return _split_port(self.url_host)[0] or ("localhost" if self.host else "")
+
+    @property
+    def certificate_name(self) -> str:
+        """The name that a certificate must bear for it."""
+        return self.hostname.partition("%")[0]
 
     @property
     def port(self) -> int:
         """The port that is meant; it may be one that no TCP socket has."""
-        port = _split_port(self.url_host)[1]
-        return int(port) if port else DEFAULT_PORTS.get(self.url_scheme, 0)
+        port = _split_port(self.url_host)[1].lstrip("0")[:_PORT_DIGITS]
+        if port or self.url_host.endswith("0"):
+            return int(port or "0")
+        return DEFAULT_PORTS.get(self.url_scheme, 0)
 
     def url(self, path: str, params: Mapping[str, str]) -> str:
         """Give the URL of a request, as Go prints it in its errors.
@@ -164,6 +190,12 @@ class Target:
         basic = [secret for pair in pairs for secret in basic_auth_secrets(*pair)]
         return Masker([self.token, *basic, *self.proxies.secrets])
 
+    @property
+    def notices(self) -> list[str]:
+        """What the user should know of the settings."""
+        ignored = self.proxies.ignored(self.address)
+        return [ignored] if ignored else []
+
 
 def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
     """Combine a line's flags with the environment.
@@ -180,7 +212,12 @@ def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
         return flag or environ.get(variable, "")
 
     text = choose(args.address, "NOMAD_ADDR")
-    address = parse_address(text or DEFAULT_ADDRESS)
+    try:
+        address = parse_address(text or DEFAULT_ADDRESS)
+    except SettingsError as error:
+        if odd := _odd(text, "-address" if args.address else "NOMAD_ADDR"):
+            error.hint = odd
+        raise
     user, _, password = environ.get("NOMAD_HTTP_AUTH", "").partition(":")
     variable = (user, password) if environ.get("NOMAD_HTTP_AUTH") else None
     own = (address.user, address.password) if address.user is not None else None
@@ -191,7 +228,8 @@ def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
         given=bool(text),
         region=choose(args.region, "NOMAD_REGION"),
         namespace=choose(args.namespace, "NOMAD_NAMESPACE"),
-        token=choose(args.token, "NOMAD_TOKEN"),
+        # As Go sends a header's value.
+        token=choose(args.token, "NOMAD_TOKEN").strip(" \t"),
         auth=own or variable,
         node_auth=variable,
         tls=TLSFiles(
@@ -201,6 +239,8 @@ def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
             client_key=choose(args.client_key, "NOMAD_CLIENT_KEY"),
             server_name=choose(args.tls_server_name, "NOMAD_TLS_SERVER_NAME"),
             skip_verify=skip,
+            root_file=environ.get("SSL_CERT_FILE", ""),
+            root_dirs=environ.get("SSL_CERT_DIR", ""),
         ),
         proxies=proxies(environ),
     )
@@ -238,6 +278,35 @@ def parse_address(text: str) -> Address:
         f"Error initializing client: invalid address '{shown}': parse {go_quote(shown)}: {problem}",
         hint=hint,
     )
+
+
+_BLANKS: Final = " \t\r\n\v\f"
+_QUOTES: Final = "\"'`“”‘’"  # noqa: RUF001 - those that a word processor makes of them
+
+
+def _odd(text: str, source: str) -> str:
+    """Say what stands around or in an address that does not belong there; nothing if all does."""
+    inside = text.strip(_BLANKS + _QUOTES + "=,;")
+    if not inside or _parse(inside)[1] is None or "://" not in inside:
+        return ""
+    start, end = text.partition(inside)[::2]
+    found = [
+        f"{_named(some)} {where} it" for some, where in ((start, "before"), (end, "after")) if some
+    ]
+    return f"{source} has {' and '.join(found)}. It reads: {go_quote(without_password(text))}"
+
+
+def _named(some: str) -> str:
+    """Name the characters of a few that are around an address."""
+    names = {" ": "a blank", "\t": "a tab", "\r": "a carriage return", "\n": "the end of a line"}
+    names |= {
+        "=": "an equals sign",
+        ",": "a comma",
+        ";": "a semicolon",
+        "\v": "a blank",
+        "\f": "a blank",
+    }
+    return ", ".join(dict.fromkeys(names.get(one, "a quote") for one in some))
 
 
 def _parse(text: str) -> tuple[str, Address | None]:

@@ -5,10 +5,13 @@ What cannot be used is said in the CLI's words (measured on Nomad 2.0.6).
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
+import re
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nomad_magic.errors import SettingsError
 
@@ -16,38 +19,8 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.settings import TLSFiles
 
 
-class _Named(ssl.SSLContext):
-    """A context that asks for one name, whatever name it is told.
-
-    For a tunnel through a proxy: there httpcore 1.0 tells the address's host, and has no setting.
-    """
-
-    name = ""
-
-    def wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool = False,
-        server_hostname: str | bytes | None = None,  # noqa: ARG002 - what is put right here
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLObject:
-        return super().wrap_bio(incoming, outgoing, server_side, self.name, session)
-
-
-def named_context(files: TLSFiles) -> ssl.SSLContext:
-    """Give a context that asks for `files.server_name`; for requests through a proxy.
-
-    Raises:
-        SettingsError: As by `context`.
-    """
-    made = _Named(ssl.PROTOCOL_TLS_CLIENT)
-    made.name = files.server_name
-    return _filled(made, files)
-
-
 def context(files: TLSFiles, *, needed: bool) -> ssl.SSLContext | None:
-    """Read the files and give a context; None where nothing is encrypted.
+    """Read the files and return a context; None where nothing is encrypted.
 
     The files are read for an unencrypted address too: a wrong path is an error there as well.
 
@@ -58,12 +31,9 @@ def context(files: TLSFiles, *, needed: bool) -> ssl.SSLContext | None:
     Raises:
         SettingsError: A file that cannot be read or holds no certificate.
     """
-    if not needed and files == type(files)():
+    if not needed and not files.given:
         return None
-    return _filled(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), files)
-
-
-def _filled(made: ssl.SSLContext, files: TLSFiles) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if bool(files.client_cert) != bool(files.client_key):
         raise SettingsError(
             "Error initializing client: Both client cert and client key must be provided"
@@ -79,7 +49,7 @@ def _filled(made: ssl.SSLContext, files: TLSFiles) -> ssl.SSLContext:
         for path in _walk(Path(files.ca_path)):
             _load_authority(made, path, "file from CAPath", "CA Path")
     else:
-        made.set_default_verify_paths()
+        _load_system(made, files)
     if files.skip_verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
@@ -87,13 +57,15 @@ def _filled(made: ssl.SSLContext, files: TLSFiles) -> ssl.SSLContext:
 
 
 def fingerprint(files: TLSFiles) -> tuple[object, ...]:
-    """Give what changes when one of the files does, so that a renewed one is read again."""
+    """Return what changes when one of the files does, so that a renewed one is read again."""
     paths = [files.ca_cert, files.client_cert, files.client_key]
     if files.ca_path and not files.ca_cert:
         try:
             paths += map(str, _walk(Path(files.ca_path)))
         except SettingsError:
             return (files, None)
+    if not files.ca_cert and not files.ca_path:
+        paths += [files.root_file, *map(str, _system_files(files))]
     stats = []
     for path in filter(None, paths):
         try:
@@ -124,13 +96,22 @@ def _load_client(made: ssl.SSLContext, cert: str, key: str) -> None:
         ) from error
 
 
+_KEY_WORDS: Final = {
+    "KEY_VALUES_MISMATCH": "private key does not match public key",
+    "KEY_TYPE_MISMATCH": "private key type does not match public key type",
+    # What OpenSSL says of a key for which it has no certificate of that type.
+    "NO_CERTIFICATE_ASSIGNED": "private key type does not match public key type",
+    "EE_KEY_TOO_SMALL": "the key is smaller than this system's OpenSSL accepts (RSA: 2048 bits)",
+    "CA_KEY_TOO_SMALL": "a key of its authority is smaller than this system's OpenSSL accepts",
+    "CA_MD_TOO_WEAK": "it is signed with a digest that this system's OpenSSL does not accept",
+}
+"""OpenSSL's reasons: in Go's words where Go refuses it too."""
+
+
 def _mismatch(error: Exception) -> str:
-    """Say in Go's words that a key is not the certificate's; what else is wrong, in OpenSSL's."""
+    """Say what is wrong with a certificate and its key."""
     reason = getattr(error, "reason", None) or ""
-    return {
-        "KEY_VALUES_MISMATCH": "private key does not match public key",
-        "KEY_TYPE_MISMATCH": "private key type does not match public key type",
-    }.get(reason, reason)
+    return _KEY_WORDS.get(reason, reason)
 
 
 def _refuse_passphrase() -> str:
@@ -139,13 +120,49 @@ def _refuse_passphrase() -> str:
 
 def _load_authority(made: ssl.SSLContext, path: Path, reading: str, parsing: str) -> None:
     text = _read(path, f"Error loading {reading}: ")
-    try:
-        # A bundle's comments may be in any encoding; its certificates are ASCII.
-        made.load_verify_locations(cadata=text.decode("ascii", "ignore"))
-    except (ssl.SSLError, ValueError) as error:
+    if not _load_certificates(made, text):
         raise SettingsError(
             f"Error initializing client: Error loading {parsing}: Couldn't parse PEM in: {path}"
-        ) from error
+        )
+
+
+_BLOCK: Final = re.compile(
+    rb"^-----BEGIN CERTIFICATE-----[ \t]*\r?\n(.*?)^-----END CERTIFICATE-----[ \t]*\r?$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def _load_certificates(made: ssl.SSLContext, text: bytes) -> int:
+    """Trust the certificates of a bundle; return how many there are.
+
+    As Go's `CertPool.AppendCertsFromPEM` (https://pkg.go.dev/crypto/x509): what is no certificate,
+    has headers or cannot be read is passed over.
+    """
+    count = 0
+    for block in _BLOCK.finditer(text):
+        try:
+            made.load_verify_locations(cadata=base64.b64decode(block[1], validate=False))
+        except (ssl.SSLError, ValueError):
+            continue
+        count += 1
+    return count
+
+
+def _load_system(made: ssl.SSLContext, files: TLSFiles) -> None:
+    """Trust what the system trusts; as Go, every file of `SSL_CERT_DIR`, whatever its name."""
+    made.set_default_verify_paths()
+    found = [Path(files.root_file)] if files.root_file else []
+    for path in [*found, *_system_files(files)]:
+        with contextlib.suppress(OSError):
+            _load_certificates(made, path.read_bytes())
+
+
+def _system_files(files: TLSFiles) -> list[Path]:
+    found: list[Path] = []
+    for folder in filter(None, files.root_dirs.split(os.pathsep)):
+        with contextlib.suppress(OSError):
+            found += sorted(one for one in Path(folder).iterdir() if one.is_file())
+    return found
 
 
 def _read(path: Path, prefix: str) -> bytes:

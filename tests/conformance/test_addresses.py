@@ -72,6 +72,33 @@ def test_ipv6(shell: Shell, agent: Agent) -> None:
         assert made.headers("Host") == [made.address.removeprefix("http://")] * REQUESTS
 
 
+def test_a_port_alone(shell: Shell, agent: Agent, plain: Front) -> None:
+    """Leads to this machine; its host header is the port alone, as the CLI's is."""
+    port = plain.address.rpartition(":")[2]
+    check(shell, agent, plain, NOMAD_ADDR=f"http://:{port}")
+    assert plain.headers("Host") == [f":{port}"] * REQUESTS
+
+
+def test_an_ipv6_zone(shell: Shell, agent: Agent) -> None:
+    """It is dialled, and not sent: it is of this machine alone."""
+    if not has_ipv6():
+        pytest.skip("there is no IPv6 here")
+    with front(agent.address, "::1") as made:
+        port = made.address.rpartition(":")[2]
+        check(shell, agent, made, NOMAD_ADDR=f"http://[::1%25lo]:{port}")
+        assert made.headers("Host") == [f"[::1]:{port}"] * REQUESTS
+
+
+@pytest.mark.parametrize("around", [" %s", "%s ", "\t%s", " \t%s \t"])
+def test_blanks_around_a_token_are_not_sent(
+    shell: Shell, agent: Agent, plain: Front, around: str
+) -> None:
+    """As by the CLI: a token that was read from somewhere with one behind it works."""
+    token = agent.environ.get("NOMAD_TOKEN", "any-token-will-do")
+    check(shell, agent, plain, NOMAD_TOKEN=around % token)
+    assert set(plain.headers("X-Nomad-Token")) == {token}
+
+
 def test_what_follows_the_host_is_ignored(shell: Shell, agent: Agent, plain: Front) -> None:
     """A path, a query and a fragment change nothing."""
     check(shell, agent, plain, NOMAD_ADDR=f"{plain.address}/some/path?a=b#c")

@@ -227,7 +227,7 @@ class Both:
         with environment(line.environ):
             words = line.start.removeprefix("nomad ")
             ran = self.shell.magic(f"{words} {line.text}", line.stdin, name="nomad")
-        stdout, stderr = ran.stdout.decode(), ran.stderr.decode()
+        stdout, stderr = ran.stdout.decode(), ran.cli_stderr.decode()
         error: Any = ran.error
         if error is not None and (error.result is None or error.result.exit_code is None):
             # What the CLI prints, an error says; without our hint.

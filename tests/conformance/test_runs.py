@@ -38,7 +38,7 @@ def check(ran: Ran, case: dict[str, Any], agent: Agent) -> None:
     result = None if ran.error is None else ran.error.result  # type: ignore[attr-defined]
     if ran.error is None or (result is not None and result.exit_code is not None):
         assert ran.stdout.decode() == case["stdout"]
-        assert ran.stderr.decode() == case["stderr"]
+        assert ran.cli_stderr.decode() == case["stderr"]
     else:
         words = filled(case["stderr"], agent).rstrip("\n")
         assert str(ran.error).startswith(words)

@@ -209,12 +209,12 @@ def test_without_a_terminal_the_label_is_disconnect(page: Page) -> None:
 
 def test_all_output_arrives_in_order(page: Page) -> None:
     """A snapshot, then frames without a gap; the record holds the same."""
-    page.run(f"%nomad_action {SERVER} color")
+    page.run(f"%nomad_action {SERVER} utf8")
     page.until(lambda: page.comm, "the widget")
     page.send({"type": "ready"})
     page.finish()
-    assert page.output() == b"\x1b[31mred\x1b[0m \x1b[1;32mgreen\x1b[0m\r\n"
-    assert page.shown[page.order[1]]["text/plain"].endswith("\n\nred green")
+    assert page.output().decode() == "été 🚀\r\n"
+    assert page.shown[page.order[1]]["text/plain"].endswith("\n\nété 🚀")
     assert page.states[page.comm]["phase"] == "ended"
 
 

@@ -26,6 +26,22 @@ class Ran:
     error: BaseException | None
 
     @property
+    def notices(self) -> list[str]:
+        """What we say besides the CLI's words."""
+        result = getattr(self.error, "result", None) or self.value
+        return getattr(result, "notices", [])
+
+    @property
+    def cli_stderr(self) -> bytes:
+        """What the CLI would have written to stderr: without our notices."""
+        text = self.stderr
+        for notice in self.notices:
+            line = f"{notice}\n".encode()
+            assert line in text, f"{notice!r} is not on stderr"
+            text = text.replace(line, b"", 1)
+        return text
+
+    @property
     def exit_code(self) -> int:
         return 0 if self.error is None else self.error.exit_code  # type: ignore[attr-defined]
 

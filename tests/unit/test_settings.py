@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -329,3 +330,85 @@ def test_a_recorded_refusal_of_flags_never_reaches_the_settings() -> None:
     """The order is the CLI's: flags first, then address and certificates."""
     with pytest.raises(UsageError):
         settings("-bogus", NOMAD_ADDR="127.0.0.1:4646")
+
+
+# What does not belong there
+
+
+ODD = [
+    (" http://h:1", "NOMAD_ADDR has a blank before it"),
+    ("http://h:1 ", "NOMAD_ADDR has a blank after it"),
+    ("http://h ", "NOMAD_ADDR has a blank after it"),
+    ("http://h:1\n", "NOMAD_ADDR has the end of a line after it"),
+    ("http://h:1\r\n", "NOMAD_ADDR has a carriage return, the end of a line after it"),
+    ("\thttp://h:1", "NOMAD_ADDR has a tab before it"),
+    ("=http://h:1", "NOMAD_ADDR has an equals sign before it"),
+    ("'http://h:1'", "NOMAD_ADDR has a quote before it and a quote after it"),
+    ('"http://h:1"', "NOMAD_ADDR has a quote before it and a quote after it"),
+    ("http://h:1,", "NOMAD_ADDR has a comma after it"),
+]
+
+
+@pytest.mark.parametrize(("given", "words"), ODD)
+def test_what_stands_around_an_address_is_named(given: str, words: str) -> None:
+    """The CLI's words first; then what is there that should not be, and where it came from."""
+    with pytest.raises(SettingsError) as caught:
+        settings(NOMAD_ADDR=given)
+    assert caught.value.message.startswith(
+        f"Error initializing client: invalid address '{given}': "
+    )
+    assert caught.value.hint.startswith(words)
+    with pytest.raises(SettingsError) as caught:
+        settings(f"-address={given}")
+    assert caught.value.hint.startswith(words.replace("NOMAD_ADDR", "-address"))
+
+
+@pytest.mark.parametrize("given", ["h:1", "http:/ /h", "", " ", "http://h:x", '"'])
+def test_other_mistakes_get_no_such_hint(given: str) -> None:
+    """Only where the rest is an address."""
+    with contextlib.suppress(SettingsError):
+        settings(NOMAD_ADDR=given)
+        return
+    with pytest.raises(SettingsError) as caught:
+        settings(NOMAD_ADDR=given)
+    assert "before it" not in caught.value.hint
+    assert "after it" not in caught.value.hint
+
+
+def test_no_password_is_in_that_hint() -> None:
+    """Nor in the message."""
+    with pytest.raises(SettingsError) as caught:
+        settings(NOMAD_ADDR=" http://ops:hunter22@h:1")
+    assert "hunter22" not in str(caught.value)
+    assert "a blank before it" in caught.value.hint
+
+
+@pytest.mark.parametrize("around", [" ", "\t", "  \t"])
+def test_a_token_is_sent_without_the_blanks_around_it(around: str) -> None:
+    """As by Go; whatever form of it an action prints is masked."""
+    found = settings(NOMAD_TOKEN=f"{around}abc def{around}")
+    assert found.token == "abc def"
+    assert "abc def" not in found.masker().text(f"<{around}abc def{around}>")
+    assert settings(NOMAD_TOKEN=around).token == ""
+    # Anything else is no blank: it is refused when it is sent.
+    assert settings(NOMAD_TOKEN="abc\n").token == "abc\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "hostname", "header", "port"),
+    [
+        ("http://:4746", "localhost", ":4746", 4746),
+        ("http://[::1%25lo]:4746", "::1%lo", "[::1]:4746", 4746),
+        ("http://[fe80::1%25eth0]", "fe80::1%eth0", "[fe80::1]", 80),
+        ("http://h:0", "h", "h:0", 0),
+        ("http://h:", "h", "h:", 80),
+        (f"http://h:{'9' * 5000}", "h", f"h:{'9' * 5000}", 999999),
+    ],
+)
+def test_hosts_that_are_dialled_otherwise_than_they_are_written(
+    text: str, hostname: str, header: str, port: int
+) -> None:
+    """As Go does: this machine for a port alone, zones for the dial only."""
+    address = parse_address(text)
+    assert (address.hostname, address.host_header, address.port) == (hostname, header, port)
+    assert "%" not in address.certificate_name

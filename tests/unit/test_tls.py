@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from nomad_magic.errors import SettingsError
 from nomad_magic.nomad.settings import TLSFiles
@@ -330,3 +335,133 @@ def test_a_renewed_file_has_another_fingerprint(
     pem("cas/two.pem", b"")
     assert len(fingerprint(TLSFiles(ca_path=str(tmp_path / "cas")))) == 3
     assert fingerprint(TLSFiles(ca_path="/nonexistent"))
+
+
+# Bundles that have more in them than certificates
+
+
+def block(kind: str, content: bytes, *headers: str) -> bytes:
+    lines = base64.encodebytes(content).decode()
+    head = "".join(f"{header}\n" for header in headers)
+    return f"-----BEGIN {kind}-----\n{head}{lines}-----END {kind}-----\n".encode()
+
+
+BAD_BLOCKS = {
+    "not base64": b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n",
+    "no certificate in it": block("CERTIFICATE", b"x" * 100),
+    "empty": b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+    "a key": block("PRIVATE KEY", b"x" * 100),
+    "a comment": "# Zertifikat für alle\n".encode("latin-1"),
+    "with no end": b"-----BEGIN CERTIFICATE-----\nMIIB\n",
+}
+
+
+@pytest.mark.parametrize("bad", BAD_BLOCKS)
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
+def test_a_bad_block_in_a_bundle_is_passed_over(
+    authority: trustme.CA, pem: Callable[[str, bytes], str], bad: str, ends: bytes, *, first: bool
+) -> None:
+    """As by Go: the certificates before and after it are trusted."""
+    good = ca_file(authority)
+    if first and bad == "with no end":
+        # Go reads on to the next end of a block, and so loses the one behind.
+        pytest.skip("there the good one is a part of the bad one")
+    text = BAD_BLOCKS[bad] + good if first else good + BAD_BLOCKS[bad]
+    client = made(TLSFiles(ca_cert=pem("ca.pem", text.replace(b"\n", ends))))
+    assert handshake(client, server(authority))
+
+
+@pytest.mark.parametrize("bad", BAD_BLOCKS)
+def test_a_bundle_without_any_certificate_is_refused(
+    pem: Callable[[str, bytes], str], bad: str
+) -> None:
+    """In the CLI's words."""
+    path = pem("ca.pem", BAD_BLOCKS[bad])
+    assert refused(TLSFiles(ca_cert=path)).message == (
+        f"Error initializing client: Error loading CA File: Couldn't parse PEM in: {path}"
+    )
+
+
+def test_every_file_of_the_systems_folders_is_read(
+    authority: trustme.CA, stranger: trustme.CA, pem: Callable[[str, bytes], str], tmp_path: Path
+) -> None:
+    """Whatever its name, as by Go; what is no certificate is passed over there."""
+    pem("one/any-name.txt", ca_file(authority))
+    pem("one/README", b"no certificate")
+    pem("two/x.pem", ca_file(stranger))
+    dirs = f"{tmp_path / 'one'}:{tmp_path / 'missing'}:{tmp_path / 'two'}"
+    client = made(TLSFiles(root_dirs=dirs))
+    assert handshake(client, server(authority))
+    assert handshake(made(TLSFiles(root_dirs=dirs)), server(stranger))
+    client = made(TLSFiles(root_file=str(tmp_path / "two" / "x.pem")))
+    assert handshake(client, server(stranger))
+    # They count for nothing where an authority is named, and not where nothing is encrypted.
+    named = TLSFiles(ca_cert=str(tmp_path / "two" / "x.pem"), root_dirs=dirs)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(made(named), server(authority))
+    assert context(TLSFiles(root_dirs=dirs), needed=False) is None
+
+
+def test_a_renewed_file_of_a_folder_is_noticed(
+    authority: trustme.CA, pem: Callable[[str, bytes], str], tmp_path: Path
+) -> None:
+    """As any other that is read."""
+    pem("one/a", b"")
+    files = TLSFiles(root_dirs=str(tmp_path / "one"))
+    before = fingerprint(files)
+    pem("one/b", ca_file(authority))
+    assert fingerprint(files) != before
+
+
+def key_of(kind: str) -> bytes:
+    private: Any = {
+        "rsa": lambda: rsa.generate_private_key(65537, 2048),
+        "small": lambda: rsa.generate_private_key(65537, 1024),
+        "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
+        "ed25519": ed25519.Ed25519PrivateKey.generate,
+    }[kind]()
+    encoding = serialization.Encoding.PEM
+    form = serialization.PrivateFormat.PKCS8
+    return bytes(private.private_bytes(encoding, form, serialization.NoEncryption()))
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ec", "ed25519"])
+def test_a_key_that_is_not_the_certificates_is_said(
+    authority: trustme.CA, pem: Callable[[str, bytes], str], kind: str
+) -> None:
+    """In Go's words, of another type or of the same."""
+    issued = authority.issue_cert("client")
+    cert = pem("cert.pem", b"".join(one.bytes() for one in issued.cert_chain_pems))
+    message = refused(TLSFiles(client_cert=cert, client_key=pem("key.pem", key_of(kind)))).message
+    assert "private key" in message
+    assert "does not match public key" in message
+    assert "_" not in message.replace(str(cert), "")
+
+
+def test_a_key_that_is_too_small_is_said(pem: Callable[[str, bytes], str]) -> None:
+    """Where this system's OpenSSL accepts none so small; else there is nothing to say."""
+    private = serialization.load_pem_private_key(key_of("small"), None)
+    assert isinstance(private, rsa.RSAPrivateKey)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "client")])
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name).issuer_name(name).public_key(private.public_key())
+        .serial_number(1).not_valid_before(start).not_valid_after(start + timedelta(days=9999))
+        .sign(private, hashes.SHA256())
+    )  # fmt: skip
+    key = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    cert = pem("cert.pem", certificate.public_bytes(serialization.Encoding.PEM))
+    files = TLSFiles(client_cert=cert, client_key=pem("key.pem", key))
+    probe = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        probe.load_cert_chain(files.client_cert, files.client_key)
+    except ssl.SSLError:
+        assert "smaller than this system's OpenSSL accepts" in refused(files).message
+    else:
+        assert made(files)
