@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import zlib
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 import h11
@@ -61,11 +62,12 @@ async def read(response: httpx.Response, limit: int) -> bytes:
     packed = response.headers.get("Content-Encoding", "").lower() == "gzip"
     unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if packed else None
     body = bytearray()
-    async for piece in response.aiter_raw():
-        # One byte more than there may be, so that it shows.
-        body += unzip.decompress(piece, limit + 1 - len(body)) if unzip else piece
-        if len(body) > limit:
-            raise TooLargeError(limit)
+    async with aclosing(response):
+        async for piece in response.aiter_raw():
+            # One byte more than there may be, so that it shows.
+            body += unzip.decompress(piece, limit + 1 - len(body)) if unzip else piece
+            if len(body) > limit:
+                raise TooLargeError(limit)
     if unzip is not None and not unzip.eof and body:
         raise EOFError
     return bytes(body)
@@ -75,7 +77,7 @@ async def read_refusal(response: httpx.Response) -> bytes:
     """Return what there is of the body of a refusal; its status is what counts."""
     body = bytearray()
     with contextlib.suppress(*FOREIGN):
-        async with asyncio.timeout(REFUSAL_SECONDS):
+        async with aclosing(response), asyncio.timeout(REFUSAL_SECONDS):
             async for piece in response.aiter_raw():
                 body += piece
                 if len(body) > REFUSAL_BYTES:

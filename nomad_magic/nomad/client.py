@@ -74,7 +74,16 @@ class Client:
         )
         self._ssl = context or tls.context(target.tls, needed=needed)
         self._dial_seconds = options.connect_timeout if dial_seconds is None else dial_seconds
-        self._http: httpx.AsyncClient | None = None
+        self._transport = Transport(
+            Way(
+                address=address,
+                proxy=self._proxy,
+                context=self._ssl,
+                server_name=target.tls.server_name or address.certificate_name,
+                dial_seconds=self._dial_seconds,
+                seconds=options.connect_timeout,
+            )
+        )
 
     def for_node(self, target: Target, seconds: float) -> Client:
         """Return a client for a node, with the same certificates.
@@ -127,12 +136,11 @@ class Client:
         try:
             async with asyncio.timeout(None) as bound:
                 response = await self._send(url, {}, bound, self.options.answer_timeout)
-                try:
-                    if response.status_code == httpx.codes.OK:
-                        return response, await bodies.read(response, self.options.max_answer_bytes)
-                    return response, await bodies.read_refusal(response)
-                finally:
-                    await response.aclose()
+                if response.status_code == httpx.codes.OK:
+                    return response, await bodies.read(response, self.options.max_answer_bytes)
+                # The status is an answer already, whatever becomes of its body.
+                bound.reschedule(None)
+                return response, await bodies.read_refusal(response)
         except bodies.TooLargeError as error:
             raise UnexpectedAnswer(
                 str(error), status=response.status_code, hint=_TOO_LARGE_HINT
@@ -157,17 +165,21 @@ class Client:
                 protocol.opening()
             bound.reschedule(asyncio.get_running_loop().time() + seconds)
 
-        http = self._client()
         parts = urlsplit(url)
         target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        request = http.build_request(
+        request = httpx.Request(
             "GET",
             # Where it goes the transport knows; the rest is to be the CLI's, byte for byte.
             httpx.URL(scheme="http", host="agent", raw_path=to_bytes(target)),
-            headers={to_bytes(name): to_bytes(value) for name, value in headers.items()},
+            headers=[
+                # As bytes: httpx would take text for ASCII.
+                (to_bytes(name), to_bytes(value))
+                for name, value in (self._headers() | dict(headers)).items()
+            ],
             extensions={"sent": sent, "session": protocol is not None, "early": early},
         )
-        return await http.send(request, stream=True)
+        # By the transport itself: httpx's client would look at a Location that is no URL.
+        return await self._transport.handle_async_request(request)
 
     def dial_early(self) -> EarlyDial | None:
         """Begin the connection for an exec session; None where that cannot be done."""
@@ -215,7 +227,7 @@ class Client:
                 early = None
                 if response.status_code == SWITCHING_PROTOCOLS:
                     return handshake.complete(response, self.options.max_frame_bytes)
-                body = await _refused(response)
+                body = await bodies.read_refusal(response)
             except bodies.FOREIGN as error:
                 if _never_read(error):
                     protocol.not_asked()
@@ -247,31 +259,7 @@ class Client:
 
     async def aclose(self) -> None:
         """Close the kept connections; a request under way closes its own when it ends."""
-        if self._http is not None:
-            await self._http.aclose()
-
-    def _client(self) -> httpx.AsyncClient:
-        if self._http is None:
-            address = self.target.address
-            way = Way(
-                address=address,
-                proxy=self._proxy,
-                context=self._ssl,
-                server_name=self.target.tls.server_name or address.certificate_name,
-                dial_seconds=self._dial_seconds,
-                seconds=self.options.connect_timeout,
-            )
-            self._http = httpx.AsyncClient(
-                # As bytes: httpx would take text for ASCII.
-                headers={
-                    to_bytes(name): to_bytes(value) for name, value in self._headers().items()
-                },
-                transport=Transport(way),
-                timeout=None,  # noqa: S113 - `asyncio.timeout` bounds the whole of an answer
-                follow_redirects=False,
-                trust_env=False,
-            )
-        return self._http
+        await self._transport.aclose()
 
     def _headers(self) -> dict[str, str]:
         headers = {
@@ -320,13 +308,6 @@ def _never_read(error: BaseException) -> bool:
     """
     cause = error.__cause__
     return isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or "")
-
-
-async def _refused(response: httpx.Response) -> bytes:
-    try:
-        return await bodies.read_refusal(response)
-    finally:
-        await response.aclose()
 
 
 def _after_refusal(url: str, response: httpx.Response, body: bytes) -> str:

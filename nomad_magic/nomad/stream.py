@@ -28,16 +28,17 @@ READ_BYTES: Final = 1 << 16
 _open: WeakSet[Stream] = WeakSet()
 
 
-def _let_go() -> None:
-    """Let go of the parent's connections in a forked child: held here, none would ever end.
+def let_go() -> None:
+    """Let go of every connection, with nothing said and nobody asked.
 
-    Only the descriptors: what else is shared (the loop's own list of them, TLS) is the parent's.
+    For a forked child, which would else keep its parent's open: only the descriptors, for what else
+    is shared (the loop's own list of them, TLS) is the parent's.  And for the interpreter's end.
     """
-    for stream in _open:
+    for stream in list(_open):
         stream.forget()
 
 
-loop.forget_after_fork(_let_go)
+loop.forget_after_fork(let_go)
 
 
 class Stream:

@@ -221,7 +221,7 @@ class Exchange:
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Sends an `httpx.AsyncClient`'s requests to one agent, wherever their URLs point.
+    """Sends requests to one agent, wherever their URLs point.
 
     A request's extension `session` asks for a connection of its own, which the answer's extension
     `exchange` then gives; `early` is a dial to be used for it.  The extension `sent` is called as
@@ -262,7 +262,7 @@ class Transport(httpx.AsyncBaseTransport):
                     raise
         stream = await self._way.connect(early=request.extensions.get("early"), session=session)
         sent()
-        return await self._answer(Exchange(stream), asked)
+        return await self._answer(Exchange(stream), asked, keep=not session)
 
     async def aclose(self) -> None:
         """Close the kept connections, and keep none from now on."""
@@ -288,7 +288,9 @@ class Transport(httpx.AsyncBaseTransport):
             stream.close()
         return None
 
-    async def _answer(self, exchange: Exchange, asked: h11.Request) -> httpx.Response:
+    async def _answer(
+        self, exchange: Exchange, asked: h11.Request, *, keep: bool = True
+    ) -> httpx.Response:
         try:
             head = await exchange.ask(asked)
         except BaseException:
@@ -297,7 +299,7 @@ class Transport(httpx.AsyncBaseTransport):
         return httpx.Response(
             head.status_code,
             headers=head.headers.raw_items(),
-            stream=_Body(exchange, self),
+            stream=_Body(exchange, self if keep else None),
             extensions={"exchange": exchange, "reason_phrase": bytes(head.reason)},
         )
 
@@ -305,7 +307,7 @@ class Transport(httpx.AsyncBaseTransport):
 class _Body(httpx.AsyncByteStream):
     """An answer's body; its connection is kept once all of it was read, and else closed."""
 
-    def __init__(self, exchange: Exchange, transport: Transport) -> None:
+    def __init__(self, exchange: Exchange, transport: Transport | None) -> None:
         self._exchange = exchange
         self._transport = transport
         self._open = True
@@ -313,7 +315,7 @@ class _Body(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for data in self._exchange.body():
             yield data
-        if self._open and self._exchange.reusable:
+        if self._open and self._transport is not None and self._exchange.reusable:
             self._open = False
             self._transport.keep(self._exchange.stream)
 

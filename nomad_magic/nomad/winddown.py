@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from nomad_magic.nomad import loop
+from nomad_magic.nomad import loop, stream
 
 if TYPE_CHECKING:
     from nomad_magic.nomad.session import Session
@@ -46,6 +46,7 @@ def _stop_all() -> None:
     for session in left:
         with contextlib.suppress(TimeoutError):
             session.wait(max(0.0, end - time.monotonic()))
+    stream.let_go()
 
 
 def _forget() -> None:

@@ -73,7 +73,9 @@ def test_a_child_in_mid_run_leaves_the_run_alone(embedded_agent: Agent) -> None:
     until(lambda: session.result.transcript.size > 0, seconds=20, what="output")
 
     def alone() -> bool:
-        left = [one for one in psutil.Process().net_connections() if one.status == "ESTABLISHED"]
+        port = int(embedded_agent.address.rpartition(":")[2])
+        found = psutil.Process().net_connections()
+        left = [one for one in found if one.raddr and one.raddr.port == port]
         return not left and runs(embedded_agent)
 
     assert in_child(alone) == 0

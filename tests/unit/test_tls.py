@@ -356,17 +356,22 @@ BAD_BLOCKS = {
 }
 
 
-@pytest.mark.parametrize("bad", BAD_BLOCKS)
-@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("bad", "first"),
+    [
+        (bad, first)
+        for bad in BAD_BLOCKS
+        for first in (True, False)
+        # Go reads on to the next end of a block, and so loses the good one behind.
+        if not (first and bad == "with no end")
+    ],
+)
 @pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
 def test_a_bad_block_in_a_bundle_is_passed_over(
     authority: trustme.CA, pem: Callable[[str, bytes], str], bad: str, ends: bytes, *, first: bool
 ) -> None:
     """As by Go: the certificates before and after it are trusted."""
     good = ca_file(authority)
-    if first and bad == "with no end":
-        # Go reads on to the next end of a block, and so loses the one behind.
-        pytest.skip("there the good one is a part of the bad one")
     text = BAD_BLOCKS[bad] + good if first else good + BAD_BLOCKS[bad]
     client = made(TLSFiles(ca_cert=pem("ca.pem", text.replace(b"\n", ends))))
     assert handshake(client, server(authority))
