@@ -43,18 +43,27 @@ class Refusal(Exception):
 
 
 class Actions:
-    """Runs actions, and knows which are running."""
+    """Runs actions, and knows which are running.
 
-    def __init__(self, cluster: Cluster, spawner: Spawner) -> None:
+    Args:
+        cluster: Where.
+        spawner: Starts their processes.
+        upgrade_delay: Seconds before each upgrade is answered.
+    """
+
+    def __init__(self, cluster: Cluster, spawner: Spawner, upgrade_delay: float = 0.0) -> None:
         self._cluster = cluster
         self._spawner = spawner
+        self._upgrade_delay = upgrade_delay
         self._running: dict[Process, Streams] = {}
 
     async def serve(
         self, request: BaseRequest, job_id: str, query: Mapping[str, str], token: Token | None
     ) -> web.WebSocketResponse:
         """Serve one websocket from its upgrade to its end."""
+        await asyncio.sleep(self._upgrade_delay)
         wire = SocketWire(request)
+        # A client that has gone in the meantime makes `upgrade` fail: nothing is started for it.
         response = await wire.upgrade()
         try:
             task, action, tty = self._check(job_id, query, token)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DEFAULT_BIND = "127.0.0.1:0"
+MAX_DELAY_SECONDS = 3600
 
 
 def main(argv: Sequence[str]) -> int:
@@ -85,6 +86,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tls-ca", type=Path, metavar="PEM", help="require client certificates of this CA"
     )
+    parser.add_argument(
+        "--upgrade-delay",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="open each exec session only after so long, as a slow or distant agent does; a "
+        "client that has gone by then starts nothing",
+    )
     # For the process that started this one: its first line on stdin is the token, or empty, and
     # the end of stdin is the end of the agent.
     parser.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
@@ -105,6 +114,8 @@ def _settings(options: argparse.Namespace, root: Path) -> Settings:
         raise AgentError("--tls-ca needs --tls-cert and --tls-key")
     if options.socket is not None and options.tls_cert is not None:
         raise AgentError("there is no TLS on a unix socket")
+    if not 0 <= options.upgrade_delay <= MAX_DELAY_SECONDS:
+        raise AgentError(f"--upgrade-delay: needs 0 to {MAX_DELAY_SECONDS} seconds")
     tokens: list[Token] = load_policy(options.acl) if options.acl else []
     return Settings(
         jobs=load_jobs(options.jobs),
@@ -116,6 +127,7 @@ def _settings(options: argparse.Namespace, root: Path) -> Settings:
         tls_cert=_absolute(options.tls_cert),
         tls_key=_absolute(options.tls_key),
         tls_ca=_absolute(options.tls_ca),
+        upgrade_delay=options.upgrade_delay,
         watch_stdin=options.with_parent,
     )
 

@@ -41,6 +41,8 @@ class EmbeddedAgent:
         tls_cert: The server's certificate, PEM; TLS is served with it.
         tls_key: Its key.
         tls_ca: Clients must show a certificate of this CA.
+        upgrade_delay: Seconds before each exec session is opened, as by an agent that is slow or
+            far away.
 
     Attributes:
         address: What to set `NOMAD_ADDR` to; empty before the start.
@@ -59,6 +61,7 @@ class EmbeddedAgent:
         tls_cert: PathLike | None = None,
         tls_key: PathLike | None = None,
         tls_ca: PathLike | None = None,
+        upgrade_delay: float = 0.0,
     ) -> None:
         self.address = ""
         self.token = ""
@@ -75,6 +78,8 @@ class EmbeddedAgent:
         for name, value in options.items():
             if value is not None:
                 self._argv.append(f"{name}={os.fspath(value)}")
+        if upgrade_delay:
+            self._argv.append(f"--upgrade-delay={upgrade_delay}")
         if no_token:
             self._argv.append("--no-token")
         self._argv += ["--", *map(str, self.job_files)]

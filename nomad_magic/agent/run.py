@@ -38,6 +38,7 @@ class Settings:
         bind: `HOST:PORT`; ignored with a unix socket.
         token: The management token; empty when none is asked for.
         tokens: The tokens of the policy file.
+        upgrade_delay: Seconds before each exec session is opened.
         watch_stdin: End when stdin does.
     """
 
@@ -50,6 +51,7 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
+    upgrade_delay: float = 0.0
     watch_stdin: bool = False
 
 
@@ -79,7 +81,7 @@ async def run(settings: Settings) -> None:
     os.chdir(IDLE_DIRECTORY)
     spawner = Spawner()
     cluster = Cluster(settings.jobs, root=settings.root, environment=os.environ, spawner=spawner)
-    actions = Actions(cluster, spawner)
+    actions = Actions(cluster, spawner, settings.upgrade_delay)
     own = [Token(settings.token, "the agent's own", management=True)] if settings.token else []
     api = Api(cluster, actions, Acl([*own, *settings.tokens]), tls=context is not None)
     if settings.unix_socket is None:

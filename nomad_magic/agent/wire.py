@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import socket
 import struct
+import termios
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import WSMsgType, web
@@ -26,7 +29,9 @@ BUFFER_BYTES: Final = 512 * 1024
 
 _REASON_BYTES: Final = 123
 _MESSAGE_BYTES: Final = 16 * 1024 * 1024
-_LINGER_SECONDS: Final = 2.0
+_FROM_CLIENT: Final = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CLOSE)
+_RESET: Final = struct.pack("ii", 1, 0)
+"""For SO_LINGER: closing throws away what is on its way, and resets the connection."""
 
 
 class SocketWire:
@@ -90,20 +95,41 @@ class SocketWire:
         await self.drop()
 
     async def drop(self) -> None:
-        """End the connection without a close frame, once all that was sent has left."""
+        """End the connection without a close frame, once all that was sent has left.
+
+        Go's server closes its socket at once, and the kernel resets a connection that is closed
+        with something unread in it.  Much of what is unread here has left the kernel already, so
+        the reset is asked for.  (A unix socket knows none: there the client sees an end.)
+        """
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if transport.can_write_eof():
-            # Closing at once would reset the connection when the client has sent something
-            # that was not read yet, and take the last frames with it.
-            transport.write_eof()
-            with contextlib.suppress(TimeoutError, OSError, RuntimeError):
-                async with asyncio.timeout(_LINGER_SECONDS):
-                    while not self._gone:
-                        message = await self._socket.receive()
-                        self._gone = message.type not in (WSMsgType.TEXT, WSMsgType.BINARY)
-        transport.close()
+        if await self._has_unread(transport):
+            with contextlib.suppress(OSError, RuntimeError):
+                # Aborting throws away what has not left.
+                if transport.get_write_buffer_size():
+                    transport.set_write_buffer_limits(high=0)
+                    await self._request.writer.drain()
+                connection = transport.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
+        else:
+            transport.close()
+
+    async def _has_unread(self, transport: asyncio.Transport) -> bool:
+        """Whether the client has sent something that the session did not take."""
+        if self._gone:
+            return False
+        taking = asyncio.create_task(self._socket.receive())
+        await asyncio.sleep(0)  # what is there already is given in one turn
+        if taking.done():
+            return taking.exception() is None and taking.result().type in _FROM_CLIENT
+        taking.cancel()
+        await asyncio.wait([taking])
+        waiting = bytearray(struct.calcsize("i"))
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.FIONREAD, waiting)
+        return any(waiting)
 
     def _write(self, data: bytes) -> bool:
         transport = self._transport

@@ -351,6 +351,7 @@ def test_stdin_during_a_flood(run: Run) -> None:
     session.close_stdin()
     session.finish()
     assert session.exit_code == 0
+    assert session.stdout == block * 200
     assert len(session.stderr) == 8_000_000
 
 

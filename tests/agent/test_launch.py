@@ -151,6 +151,8 @@ def test_no_token(tmp_path: Path) -> None:
         (lambda _: EmbeddedAgent(bind="[::]:0"), "loopback only"),
         (lambda _: EmbeddedAgent(bind="127.0.0.1"), "expected HOST:PORT"),
         (lambda p: EmbeddedAgent(tls_cert=p), "need each other"),
+        (lambda _: EmbeddedAgent(upgrade_delay=-1), "needs 0 to 3600 seconds"),
+        (lambda _: EmbeddedAgent(upgrade_delay=float("nan")), "needs 0 to 3600 seconds"),
         (lambda p: EmbeddedAgent(acl=p, no_token=True), "no use"),
         (lambda p: EmbeddedAgent(acl=p / "none"), "No such file"),
     ],
