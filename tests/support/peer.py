@@ -235,9 +235,6 @@ def peer(context: ssl.SSLContext | None = None) -> Iterator[tuple[Peer, Peer]]:
             for one in (made, node):
                 for writer in one.writers:
                     writer.transport.abort()
-            # Their transports are closed in the loop's next turns, those of TLS a turn later.
-            for _ in range(3):
-                await asyncio.sleep(0)
 
     with in_a_thread(serving):
         yield made, node
