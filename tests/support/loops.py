@@ -65,11 +65,18 @@ def listening(
         where: A host to listen on, on a free port, or the path of a unix socket.
     """
     found: list[str] = []
+    # A task that waits for a stream is held by that stream alone, and the loop holds neither.
+    under_way: set[asyncio.Task[None] | None] = set()
 
     async def quiet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A connection's task that ends as cancelled is reported as a fault.
-        with contextlib.suppress(asyncio.CancelledError):
-            await serve(reader, writer)
+        task = asyncio.current_task()
+        under_way.add(task)
+        try:
+            # A connection's task that ends as cancelled is reported as a fault.
+            with contextlib.suppress(asyncio.CancelledError):
+                await serve(reader, writer)
+        finally:
+            under_way.discard(task)
 
     @asynccontextmanager
     async def serving() -> AsyncIterator[None]:
