@@ -74,12 +74,13 @@ class Client:
         )
         self._ssl = context or tls.context(target.tls, needed=needed)
         self._dial_seconds = options.connect_timeout if dial_seconds is None else dial_seconds
+        self._server_name = target.tls.server_name or address.plain_name
         self._transport = Transport(
             Way(
                 address=address,
                 proxy=self._proxy,
                 context=self._ssl,
-                server_name=target.tls.server_name or address.certificate_name,
+                server_name=self._server_name,
                 dial_seconds=self._dial_seconds,
                 seconds=options.connect_timeout,
             )
@@ -107,7 +108,7 @@ class Client:
             UnexpectedAnswer: Not 200, or not what was asked for.
         """
         url = self.target.address.url(path, {**self.target.params, **params})
-        self._check_address(f'Get "{url}": ')
+        self._check_address(f"Get {go_quote(url)}: ")
         for _ in range(redirects.MOST):
             response, body = await self._ask(url)
             location = response.headers.get("Location", "")
@@ -146,7 +147,7 @@ class Client:
                 str(error), status=response.status_code, hint=_TOO_LARGE_HINT
             ) from error
         except bodies.FOREIGN as error:
-            raise self._unreachable(f'Get "{url}": ', error) from error
+            raise self._unreachable(f"Get {go_quote(url)}: ", error) from error
 
     async def _send(  # noqa: PLR0913 - what differs between a question and an upgrade
         self,
@@ -248,7 +249,7 @@ class Client:
         if self._proxy is None:
             return Unreachable(
                 prefix + networds.explain(error, address, options, upgrade=upgrade),
-                hint=networds.certificate_hint(error, address, self.target.tls),
+                hint=networds.certificate_hint(error, address, self.target.tls) or self.target.hint,
             )
         variable = f"{address.scheme}_proxy".upper()
         return Unreachable(
@@ -263,7 +264,7 @@ class Client:
 
     def _headers(self) -> dict[str, str]:
         headers = {
-            "Host": self.target.address.host_header,
+            "Host": self.target.address.url_host,
             "Accept-Encoding": "gzip",
             "User-Agent": "nomad_magic",
         }
@@ -281,10 +282,14 @@ class Client:
             words = f"unsupported protocol scheme {go_quote(address.scheme)}"
         elif address.scheme == "unix":
             words = "" if address.path else "dial unix: missing address"
-        elif not address.host:
+        elif not address.hostname:
             words = "http: no Host in request URL"
         elif address.port > HIGHEST_PORT:
             words = f"dial tcp: address {address.port}: invalid port"
+        elif address.scheme == "https" and not (self._server_name or self.target.tls.skip_verify):
+            words = (
+                "tls: either ServerName or InsecureSkipVerify must be specified in the tls.Config"
+            )
         if words:
             raise RequestError(
                 prefix + words,

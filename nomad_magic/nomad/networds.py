@@ -146,7 +146,7 @@ def _dialled(where: str, address: Address) -> str:
     if address.scheme == "unix":
         return f"unix {where}"
     # Of a port alone Go names the port alone.
-    return f"tcp {address.host}" if address.host.startswith(":") else f"tcp {where}"
+    return f"tcp {where}" if address.name else f"tcp {address.host}"
 
 
 def _refused(error: OSError) -> str:

@@ -39,7 +39,7 @@ def client(target: Target, options: Options) -> Client:
         SettingsError: A certificate file that cannot be used.
     """
     # A renewed certificate makes a new client.
-    key = (target, options, tls.fingerprint(target.tls))
+    key = (target, options, tls.fingerprint(target.tls, needed=target.address.scheme == "https"))
     found = _clients.pop(key, None) or Client(target, options)
     _clients[key] = found
     while len(_clients) > KEPT_CLIENTS:

@@ -2,7 +2,7 @@
 
 Pure: the environment is handed in.  The rules are those of Go's package
 `golang.org/x/net/http/httpproxy`, whose documentation they follow: `HTTP_PROXY`, `HTTPS_PROXY`
-and `NO_PROXY`, or the same in lower case; loopback never.
+and `NO_PROXY`, or the same in lower case; loopback never; what does not parse is ignored.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from nomad_magic.errors import SettingsError
 from nomad_magic.masking import basic_auth_secrets
-from nomad_magic.nomad.gowords import go_quote
+from nomad_magic.nomad.gowords import Url, go_quote, parse_url, split_port, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,13 +23,10 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.settings import Address
 
 USABLE: Final = frozenset({"http", "https"})
-SCHEMES: Final = USABLE | {"socks5", "socks5h"}
 HIGHEST_PORT: Final = 65535
-_PORT_DIGITS: Final = 6
-"""More than any port has."""
 
-_BAD: Final = re.compile(r"[\x00-\x20\x7f]")
-"""What no URL has; Go's parser refuses it."""
+_NAME = re.compile(r"[\w.%:~-]*")
+_BEGINNING = re.compile(r"^\W*(?:[\w+.-]*:?//|https?:/?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,60 +37,53 @@ class Proxies:
         http: For requests without TLS; may hold a password, and is never shown.
         https: For requests with TLS; the same.
         no_proxy: Where none is used: hosts, `.suffixes`, addresses, networks, or `*`.
+        http_variable: The variable that `http` is from.
+        https_variable: The variable that `https` is from.
     """
 
     http: str = field(default="", repr=False)
     https: str = field(default="", repr=False)
     no_proxy: str = ""
+    http_variable: str = "HTTP_PROXY"
+    https_variable: str = "HTTPS_PROXY"
 
     def find(self, address: Address) -> str:
         """Return the URL of the proxy for an address; empty when the way is direct.
 
-        What is no address of a proxy is ignored, as by Go; `ignored` says so.
+        What Go's parser refuses is ignored, as there; `ignored` tells of it.
 
         Raises:
-            SettingsError: It is of a kind that is not spoken here.
+            SettingsError: What Go makes of the variable leads nowhere, or to a proxy of a kind
+                that is not spoken here.
         """
-        given = self._given(address)
-        url = _parse(given) if given else ""
-        scheme = urlsplit(url).scheme
-        if url and scheme not in USABLE:
-            raise SettingsError(
-                f"a proxy of the kind {scheme} is not supported ({_variable(address)})",
-                hint="An HTTP proxy is; or name the agent's host in NO_PROXY.",
-            )
-        if url and _port(url) > HIGHEST_PORT:
-            raise SettingsError(
-                f"the proxy in {_variable(address)} has no port that there is: {_port(url)}"
-            )
-        return url
+        variable, given = self._meant_for(address)
+        proxy = _parse(given)
+        return "" if proxy is None else _usable(proxy, variable, given)
 
-    def ignored(self, address: Address) -> str:
-        """Say that the variable for an address holds no proxy's; nothing where it does."""
-        given = self._given(address)
-        if not given or _parse(given):
-            return ""
-        # The value may hold a password.
-        shown = go_quote(given.rpartition("@")[2])
-        return (
-            f"{_variable(address)} is ignored, for it is no proxy's address: {shown}. One looks "
-            "like http://proxy.example:3128."
-        )
-
-    def _given(self, address: Address) -> str:
-        given = {"http": self.http, "https": self.https}.get(address.scheme, "")
-        return given if given and self._used_for(address.hostname, address.port) else ""
+    def ignored(self, address: Address) -> tuple[tuple[str, str], ...]:
+        """Return the variable that is ignored for an address, with its value; mostly nothing."""
+        variable, given = self._meant_for(address)
+        return ((variable, given),) if given and _parse(given) is None else ()
 
     @property
     def secrets(self) -> Iterator[str]:
         """What must not be shown of them."""
         for given in (self.http, self.https):
             # Not parsed: what is no address has a password all the same.
-            credentials = given.rpartition("@")[0].rpartition("/")[2]
+            credentials = _BEGINNING.sub("", given.rpartition("@")[0])
             user, colon, password = credentials.partition(":")
             if colon:
                 yield password
                 yield from basic_auth_secrets(unquote(user), unquote(password))
+
+    def _meant_for(self, address: Address) -> tuple[str, str]:
+        """Return the variable that counts for an address, and its value or nothing."""
+        variable, given = {
+            "http": (self.http_variable, self.http),
+            "https": (self.https_variable, self.https),
+        }.get(address.scheme, ("", ""))
+        used = given and self._used_for(address.plain_name, address.port)
+        return variable, given if used else ""
 
     def _used_for(self, host: str, port: int) -> bool:
         host = host.lower().rstrip(".")
@@ -111,35 +101,56 @@ def proxies(environ: Mapping[str, str]) -> Proxies:
     """Read the environment; the name in capitals comes first."""
 
     def choose(name: str) -> str:
-        return environ.get(name) or environ.get(name.lower(), "")
+        return name if environ.get(name) or not environ.get(name.lower()) else name.lower()
 
+    http, https = choose("HTTP_PROXY"), choose("HTTPS_PROXY")
     return Proxies(
-        http=choose("HTTP_PROXY"), https=choose("HTTPS_PROXY"), no_proxy=choose("NO_PROXY")
+        http=environ.get(http, ""),
+        https=environ.get(https, ""),
+        no_proxy=environ.get(choose("NO_PROXY"), ""),
+        http_variable=http,
+        https_variable=https,
     )
 
 
-def _port(url: str) -> int:
-    port = _split(urlsplit(url).netloc.rpartition("@")[2])[1]
-    return int(port[:_PORT_DIGITS] or "0")
+def _parse(given: str) -> Url | None:
+    """Read the address of a proxy as Go does; None for none, and for what is ignored there."""
+    if not given:
+        return None
+    _, url = parse_url(given)
+    if url is None or not url.scheme or not url.host:
+        # A host and a port alone are an HTTP proxy.
+        return parse_url(f"http://{given}")[1] or url
+    return url
 
 
-def _variable(address: Address) -> str:
-    return f"{address.scheme}_proxy".upper()
+def _usable(proxy: Url, variable: str, given: str) -> str:
+    """Return a proxy's URL.
 
-
-def _parse(given: str) -> str:
-    """Return the URL of a proxy; empty where it is none."""
-    try:
-        url = given
-        if urlsplit(given).scheme not in SCHEMES or "://" not in given:
-            # As in Go: a host and a port alone are an HTTP proxy.
-            url = f"http://{given}"
-        parts = urlsplit(url)
-        port = _split(parts.netloc.rpartition("@")[2])[1]
-    except ValueError:
-        return ""
-    known = parts.hostname and (port.isdecimal() or not port) and not _BAD.search(url)
-    return url if known else ""
+    Raises:
+        SettingsError: It cannot be asked.
+    """
+    name, port = split_port(proxy.host)
+    # Where Go reads the scheme as the host it looks up a host called `http`.
+    misread = name in USABLE and not port
+    if misread or not proxy.host or not _NAME.fullmatch(name) or int(port[:18] or 0) > HIGHEST_PORT:
+        # The value may hold a password.
+        shown = go_quote(given.rpartition("@")[2])
+        raise SettingsError(
+            f"invalid proxy address {shown} in {variable}",
+            hint="It looks like http://proxy.example:3128, with nothing around it.",
+        )
+    if proxy.scheme not in USABLE:
+        raise SettingsError(
+            f"a proxy of the kind {proxy.scheme}, as in {variable}, is not supported",
+            hint="An HTTP proxy is; or name the agent's host in NO_PROXY.",
+        )
+    user = ""
+    if proxy.user is not None:
+        user = f"{quote(to_bytes(proxy.user))}:{quote(to_bytes(proxy.password), safe='')}@"
+    # As in Go's dial, a port alone is one of this machine.
+    host = proxy.host.replace("%", "%25") if name else f"127.0.0.1{proxy.host}"
+    return f"{proxy.scheme}://{user}{host}"
 
 
 def _matches(entry: str, host: str, literal: _Ip | None, port: int) -> bool:

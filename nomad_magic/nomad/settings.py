@@ -8,15 +8,23 @@ documentation lists the variables under "Commands").
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
 from nomad_magic.errors import SettingsError
 from nomad_magic.flags import without_password
 from nomad_magic.masking import Masker, basic_auth_secrets
-from nomad_magic.nomad.gowords import encode_query, go_quote, parse_bool
+from nomad_magic.nomad.gowords import (
+    BAD_USERINFO,
+    encode_query,
+    go_quote,
+    host_escape,
+    parse_bool,
+    parse_url,
+    split_port,
+)
 from nomad_magic.nomad.proxies import Proxies, proxies
 
 if TYPE_CHECKING:
@@ -25,10 +33,6 @@ if TYPE_CHECKING:
     from nomad_magic.flags import ActionArgs
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:4646"
-_ZONE: Final = re.compile(r"%25[^\]]*(?=\])")
-_PORT_DIGITS: Final = 6
-"""More than any port has: a longer number is as wrong, and need not be read."""
-
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -63,7 +67,15 @@ class Options:
 class TLSFiles:
     """The TLS settings as given: paths, a name and a switch; nothing is read here.
 
-    `root_file` and `root_dirs` are the system's own variables `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    Attributes:
+        ca_cert: The authorities that are trusted instead of the system's.
+        ca_path: A folder of them.
+        client_cert: What we show an agent that asks.
+        client_key: Its key.
+        server_name: The name that the agent's certificate must bear.
+        skip_verify: Trust any certificate.
+        system_file: `SSL_CERT_FILE`: where the system's authorities are, for Go and OpenSSL.
+        system_dirs: `SSL_CERT_DIR`: the same in folders, with colons between them.
     """
 
     ca_cert: str = ""
@@ -72,13 +84,14 @@ class TLSFiles:
     client_key: str = ""
     server_name: str = ""
     skip_verify: bool = False
-    root_file: str = ""
-    root_dirs: str = ""
+    system_file: str = ""
+    system_dirs: str = ""
 
     @property
     def given(self) -> bool:
-        """Something was asked for besides what the system has."""
-        return self != TLSFiles(root_file=self.root_file, root_dirs=self.root_dirs)
+        """Whether anything is asked for that is Nomad's own, for an `http` address too."""
+        paths = (self.ca_cert, self.ca_path, self.client_cert, self.client_key)
+        return any(paths) or bool(self.server_name) or self.skip_verify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +100,7 @@ class Address:
 
     Attributes:
         scheme: `http`, `https`, `unix`, or whatever stood there.
-        host: Host and port as written, without user and password; brackets kept.
+        host: Host and port, without user and password, with nothing escaped; brackets kept.
         path: The socket's path for `unix`, else empty.
         user: Basic auth's user name, or None.
         password: Basic auth's password; never shown.
@@ -106,40 +119,74 @@ class Address:
 
     @property
     def url_host(self) -> str:
-        """The host of the requests, as written."""
-        return "127.0.0.1" if self.scheme == "unix" else self.host
+        """The `Host` header of the requests: as Go, without an IPv6 zone and in ASCII."""
+        name, port = split_port(self._meant)
+        if self._meant.startswith("["):
+            name = f"[{name.partition('%')[0]}]"
+        return f"{_ascii_name(name)}:{port}" if _has_port(self._meant) else _ascii_name(name)
 
     @property
-    def host_header(self) -> str:
-        """The requests' `Host` header: without a zone, which is of this machine alone (Go)."""
-        return _ZONE.sub("", self.url_host)
+    def name(self) -> str:
+        """The host alone, with its IPv6 zone; empty in `http://:4646`."""
+        return split_port(self._meant)[0]
 
     @property
     def hostname(self) -> str:
-        """The host alone, without port or brackets; this machine where there is a port alone."""
-        return _split_port(self.url_host)[0] or ("localhost" if self.host else "")
+        """What is dialled: a name in ASCII or an IP address; empty where there is no host.
+
+        As in Go, a port alone is one of this machine (of IPv4, measured), and a zone counts
+        for link-local addresses alone.
+        """
+        name = self.name
+        if not name:
+            return "127.0.0.1" if self._meant else ""
+        literal, zoned, _ = name.partition("%")
+        if zoned and self._meant.startswith("["):
+            return name if _has_zones(literal) else literal
+        return _ascii_name(name)
 
     @property
-    def certificate_name(self) -> str:
-        """The name that a certificate must bear for it."""
-        return self.hostname.partition("%")[0]
+    def plain_name(self) -> str:
+        """The name that a certificate must bear, and NO_PROXY names; empty in `https://:4646`.
+
+        Without the zone, which no certificate can hold: Go leaves it there, and trusts none.
+        """
+        name = self.name
+        return name.partition("%")[0] if self._meant.startswith("[") else _ascii_name(name)
 
     @property
     def port(self) -> int:
         """The port that is meant; it may be one that no TCP socket has."""
-        port = _split_port(self.url_host)[1].lstrip("0")[:_PORT_DIGITS]
-        if port or self.url_host.endswith("0"):
-            return int(port or "0")
-        return DEFAULT_PORTS.get(self.url_scheme, 0)
+        # Cut, because Python reads no number of thousands of digits.
+        port = split_port(self._meant)[1].lstrip("0")[:18]
+        return int(port) if port else DEFAULT_PORTS.get(self.url_scheme, 0)
+
+    @property
+    def _meant(self) -> str:
+        return "127.0.0.1" if self.scheme == "unix" else self.host
 
     def url(self, path: str, params: Mapping[str, str]) -> str:
-        """Give the URL of a request, as Go prints it in its errors.
+        """Return the URL of a request, as Go prints it in its errors.
 
         Args:
             path: Percent-encoded already.
             params: Query parameters, not encoded; they are sorted by name.
         """
-        scheme, host = self.url_scheme, self.url_host
+        return self._url(host_escape(self._meant), path, params)
+
+    def request_url(self, path: str, params: Mapping[str, str]) -> str:
+        """Return the same URL with the host that is dialled, for clients that take it from there.
+
+        Args:
+            path: As for `url`.
+            params: As for `url`.
+        """
+        host = self.hostname
+        host = f"[{host}]" if ":" in host else host
+        return self._url(f"{host}:{self.port}" if host else "", path, params)
+
+    def _url(self, host: str, path: str, params: Mapping[str, str]) -> str:
+        scheme = self.url_scheme
         start = f"{scheme}:" if scheme else ""
         if scheme or host:
             start += f"//{host}"
@@ -147,9 +194,38 @@ class Address:
         return f"{start}{path}?{query}" if query else f"{start}{path}"
 
     def __str__(self) -> str:
+        host = host_escape(self.host)
         if self.scheme == "unix":
-            return f"unix://{self.host}{self.path}"
-        return f"{self.scheme}://{self.host}" if self.scheme else self.host
+            return f"unix://{host}{self.path}"
+        return f"{self.scheme}://{host}" if self.scheme else host
+
+
+def _has_port(host: str) -> bool:
+    return host.rfind(":") > host.rfind("]")
+
+
+def _has_zones(literal: str) -> bool:
+    found = ip_address(literal)
+    return found.is_link_local or found.is_multicast
+
+
+def _ascii_name(name: str) -> str:
+    """Write a name as name servers know it: `é.example` is `xn--9ca.example`.
+
+    Near enough to Go's `idna.Lookup`; what cannot be a name is left as it is, to be looked up
+    in vain.
+    """
+    if name.isascii():
+        return name
+    folded = unicodedata.normalize("NFKC", name.lower()).replace("\u3002", ".")
+    try:
+        folded.encode()
+        return ".".join(
+            label if label.isascii() else f"xn--{label.encode('punycode').decode()}"
+            for label in folded.split(".")
+        )
+    except UnicodeError:
+        return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +236,14 @@ class Target:
         address: Where; `given` tells whether anyone said so.
         region: Sent with every request when not empty.
         namespace: Sent with every request when not empty; `*` means all.
-        token: The ACL token; never shown.
+        token: The ACL token as it is sent; never shown.
         auth: Basic auth's user and password, or None; never shown.
         node_auth: The same for the allocation's own node.  As in the CLI, what stands in the
             address is for that address alone.
         tls: As given.
         proxies: The environment's; which one is used depends on the address.
+        hint: What stands around the address that does not belong there, for when nothing
+            answers; mostly empty.
     """
 
     address: Address
@@ -177,6 +255,16 @@ class Target:
     node_auth: tuple[str, str] | None = field(default=None, repr=False)
     tls: TLSFiles = field(default_factory=TLSFiles)
     proxies: Proxies = field(default_factory=Proxies)
+    hint: str = ""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What of the environment is ignored although it was meant for this address."""
+        return tuple(
+            f"{variable} does not hold the address of a proxy and is ignored, as nomad job action "
+            f"ignores it. {stray(value, variable)}".rstrip()
+            for variable, value in self.proxies.ignored(self.address)
+        )
 
     @property
     def params(self) -> dict[str, str]:
@@ -185,16 +273,10 @@ class Target:
         return {name: value for name, value in pairs.items() if value}
 
     def masker(self) -> Masker:
-        """Give the masker that knows this target's secrets."""
+        """Return the masker that knows this target's secrets."""
         pairs = filter(None, (self.auth, self.node_auth))
         basic = [secret for pair in pairs for secret in basic_auth_secrets(*pair)]
         return Masker([self.token, *basic, *self.proxies.secrets])
-
-    @property
-    def notices(self) -> list[str]:
-        """What the user should know of the settings."""
-        ignored = self.proxies.ignored(self.address)
-        return [ignored] if ignored else []
 
 
 def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
@@ -212,12 +294,8 @@ def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
         return flag or environ.get(variable, "")
 
     text = choose(args.address, "NOMAD_ADDR")
-    try:
-        address = parse_address(text or DEFAULT_ADDRESS)
-    except SettingsError as error:
-        if odd := _odd(text, "-address" if args.address else "NOMAD_ADDR"):
-            error.hint = odd
-        raise
+    source = "-address" if args.address else "NOMAD_ADDR"
+    address = parse_address(text or DEFAULT_ADDRESS, source)
     user, _, password = environ.get("NOMAD_HTTP_AUTH", "").partition(":")
     variable = (user, password) if environ.get("NOMAD_HTTP_AUTH") else None
     own = (address.user, address.password) if address.user is not None else None
@@ -228,7 +306,7 @@ def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
         given=bool(text),
         region=choose(args.region, "NOMAD_REGION"),
         namespace=choose(args.namespace, "NOMAD_NAMESPACE"),
-        # As Go sends a header's value.
+        # As Go sends a header's value; a token of blanks alone is sent as none.
         token=choose(args.token, "NOMAD_TOKEN").strip(" \t"),
         auth=own or variable,
         node_auth=variable,
@@ -239,40 +317,46 @@ def target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
             client_key=choose(args.client_key, "NOMAD_CLIENT_KEY"),
             server_name=choose(args.tls_server_name, "NOMAD_TLS_SERVER_NAME"),
             skip_verify=skip,
-            root_file=environ.get("SSL_CERT_FILE", ""),
-            root_dirs=environ.get("SSL_CERT_DIR", ""),
+            system_file=environ.get("SSL_CERT_FILE", ""),
+            system_dirs=environ.get("SSL_CERT_DIR", ""),
         ),
         proxies=proxies(environ),
+        hint="" if _is_plain(address, text) else stray(text, source),
     )
 
 
-_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)?:")
-# Go lets `"<>` through, to look up a name that cannot exist.
-_BAD_HOST_CHARACTER = re.compile(r"[\x00-\x20\"<>\\^`{|}]")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
-# In a host only what is no ASCII may be escaped, and the `%` itself.
-_BAD_HOST_ESCAPE = re.compile(r"%(?!25|[89A-Fa-f][0-9A-Fa-f]).{0,2}", re.DOTALL)
-_USERINFO = re.compile(r"[A-Za-z0-9._:~!$&'()*+,;=%@-]*")
-_BAD_USERINFO: Final = "net/url: invalid userinfo"
+_PLAIN_HOST = re.compile(r"[\w.%:\[\]~-]*")
 
 
-def parse_address(text: str) -> Address:
+def _is_plain(address: Address, text: str) -> bool:
+    """Whether nothing is odd about an address that parses: a comma may be of its host."""
+    return bool(_PLAIN_HOST.fullmatch(address.host)) and not (address.path and _is_odd(text[-1]))
+
+
+def parse_address(text: str, source: str = "") -> Address:
     """Read an address as Go's `url.Parse` does; what Nomad ignores is left out.
+
+    Args:
+        text: The address.
+        source: The flag or the variable that it is from, for the hint.
 
     Raises:
         SettingsError: In the CLI's words; a password in the address is not repeated.
     """
-    problem, address = _parse(text)
-    if address is not None:
-        return address
+    problem, url = parse_url(text)
+    if url is not None:
+        path = url.path if url.scheme == "unix" else ""
+        return Address(
+            scheme=url.scheme, host=url.host, path=path, user=url.user, password=url.password
+        )
     shown = without_password(text)
     if shown != text and '"' in problem:
         # What it quotes may be of the password; what is wrong without that is no secret.
-        problem = _parse(shown)[0] or _BAD_USERINFO
-    hint = ""
-    if "colon" in problem:
+        problem = parse_url(shown)[0] or BAD_USERINFO
+    hint = stray(text, source)
+    if not hint and "colon" in problem:
         hint = f"Put the scheme before it: http://{shown}"
-    elif problem.startswith("invalid port") and "::" in shown:
+    elif not hint and problem.startswith("invalid port") and "::" in shown:
         hint = "Put an IPv6 address in brackets: http://[::1]:4646"
     raise SettingsError(
         f"Error initializing client: invalid address '{shown}': parse {go_quote(shown)}: {problem}",
@@ -280,111 +364,86 @@ def parse_address(text: str) -> Address:
     )
 
 
-_BLANKS: Final = " \t\r\n\v\f"
-_QUOTES: Final = "\"'`“”‘’"  # noqa: RUF001 - those that a word processor makes of them
+_ASSIGNMENT = re.compile(
+    r"(?:export\s+)?(?:NOMAD_ADDR|HTTPS?_PROXY)\s*=|--?address=", re.IGNORECASE
+)
+_STOP = re.compile(r":[0-9]+[.!]+$")
+_AROUND: Final = frozenset("\"'`=<>(){}|,;")
+_NAMED: Final = {
+    " ": "a blank",
+    "\t": "a tab",
+    "\n": "the end of a line",
+    "\r": "the end of a line",
+    "'": "a quotation mark",
+    '"': "a quotation mark",
+}
 
 
-def _odd(text: str, source: str) -> str:
-    """Say what stands around or in an address that does not belong there; nothing if all does."""
-    inside = text.strip(_BLANKS + _QUOTES + "=,;")
-    if not inside or _parse(inside)[1] is None or "://" not in inside:
-        return ""
-    start, end = text.partition(inside)[::2]
-    found = [
-        f"{_named(some)} {where} it" for some, where in ((start, "before"), (end, "after")) if some
-    ]
-    return f"{source} has {' and '.join(found)}. It reads: {go_quote(without_password(text))}"
+def stray(text: str, source: str = "") -> str:
+    """Return a sentence on what stands around an address and is not of it; mostly nothing.
 
-
-def _named(some: str) -> str:
-    """Name the characters of a few that are around an address."""
-    names = {" ": "a blank", "\t": "a tab", "\r": "a carriage return", "\n": "the end of a line"}
-    names |= {
-        "=": "an equals sign",
-        ",": "a comma",
-        ";": "a semicolon",
-        "\v": "a blank",
-        "\f": "a blank",
-    }
-    return ", ".join(dict.fromkeys(names.get(one, "a quote") for one in some))
-
-
-def _parse(text: str) -> tuple[str, Address | None]:
-    """Give what is wrong with an address, or the address."""
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in text):
-        return "net/url: invalid control character in URL", None
-    rest, _, fragment = text.partition("#")
-    scheme = ""
-    if match := _SCHEME.match(rest):
-        if match["scheme"] is None:
-            return "missing protocol scheme", None
-        scheme, rest = match["scheme"].lower(), rest[match.end() :]
-    rest = rest.partition("?")[0]
-    if not scheme and not rest.startswith("/") and ":" in rest.partition("/")[0]:
-        return "first path segment in URL cannot contain colon", None
-    opaque = bool(scheme) and not rest.startswith("/")
-    authority, slash, path = rest[2:].partition("/") if rest.startswith("//") else ("", "", rest)
-    userinfo, at, host = authority.rpartition("@")
-    if problem := (
-        _host_problem(host)
-        or (_BAD_USERINFO if not _USERINFO.fullmatch(userinfo) else "")
-        or _escape_problem(_BAD_ESCAPE, userinfo)
-        or _escape_problem(_BAD_ESCAPE, "" if opaque else path)
-        or _escape_problem(_BAD_ESCAPE, fragment)
-    ):
-        return problem, None
-    if not rest.startswith("//"):
-        # No authority: `localhost:4646` has the scheme `localhost`; requests fail, not this.
-        path = rest if scheme == "unix" and rest.startswith("/") else ""
-        return "", Address(scheme=scheme, host="", path=path)
-    user, _, password = userinfo.partition(":")
-    return "", Address(
-        scheme=scheme,
-        host=host,
-        path=f"/{path}" if slash and scheme == "unix" else "",
-        user=unquote(user) if at else None,
-        password=unquote(password),
-    )
-
-
-def _host_problem(host: str) -> str:
-    """Say what Go (1.26) would find wrong with a host and port, or nothing."""
-    literal = None
-    if host.startswith("["):
-        literal, bracket, port = host[1:].rpartition("]")
-        if not bracket:
-            return "missing ']' in host"
-        name = literal
+    Args:
+        text: The address as given; a password in it is not repeated.
+        source: The flag or the variable that it is from.
+    """
+    before, core, after = _peel(text)
+    inside = [one for one in core if _is_odd(one) and one not in _AROUND]
+    where = f" the address in {source}" if source else " the address"
+    if not before and not after:
+        return f"There is {_listed(inside)} within{where}." if inside else ""
+    if before and set(before) == set(after):
+        said = f"There is {_listed(before)} before and after{where}"
+    elif before:
+        said = f"There is {_listed(before)} before{where}"
+        said += f", and {_listed(after)} after it" if after else ""
     else:
-        name, colon, port = host.partition(":")
-        port = colon + port
-    if port and not re.fullmatch(r":[0-9]*", port):
-        return f"invalid port {go_quote(port)} after host"
-    if bad := _BAD_HOST_CHARACTER.search(name):
-        return f"invalid character {go_quote(bad.group())} in host name"
-    return _escape_problem(_BAD_HOST_ESCAPE, name) or _literal_problem(name, literal)
+        said = f"There is {_listed(after)} after{where}"
+    for meant in (core,) if "://" in core else (core, f"http://{core}"):
+        url = parse_url(meant)[1]
+        if url and url.scheme in {*DEFAULT_PORTS, "unix"} and (url.host or url.path):
+            return f"{said}: write {without_password(meant)}"
+    return f"{said}."
 
 
-def _literal_problem(name: str, literal: str | None) -> str:
-    """Say what is wrong with the brackets of a host, or with what is in them."""
-    if literal is None:
-        return "invalid IP-literal" if "[" in name or "]" in name else ""
-    try:
-        version = ip_address(literal.partition("%25")[0]).version
-    except ValueError:
-        return f"invalid host: ParseAddr({go_quote(literal)}): unable to parse IP"
-    return "" if version == 6 else "invalid IP-literal"
+def _peel(text: str) -> tuple[list[str], str, list[str]]:
+    """Split off what stands before an address and after it and cannot be of it."""
+    before: list[str] = []
+    after: list[str] = []
+    while text:
+        if match := _ASSIGNMENT.match(text):
+            before.append(match.group())
+            text = text[match.end() :]
+        elif _is_odd(text[0]):
+            before.append(text[0])
+            text = text[1:]
+        elif _is_odd(text[-1]) or _STOP.search(text):
+            after.insert(0, text[-1])
+            text = text[:-1]
+        else:
+            break
+    return before, text, after
 
 
-def _escape_problem(pattern: re.Pattern[str], text: str) -> str:
-    bad = pattern.search(text)
-    return f"invalid URL escape {go_quote(bad.group())}" if bad else ""
+def _is_odd(character: str) -> bool:
+    category = unicodedata.category(character)
+    return character in _AROUND or category[0] in "ZC" or category in {"Pi", "Pf"}
 
 
-def _split_port(host: str) -> tuple[str, str]:
-    """Split `name:port` or `[v6]:port`; the port may be empty."""
-    if host.startswith("["):
-        inside, _, port = host[1:].partition("]")
-        return inside.replace("%25", "%", 1), port.removeprefix(":")
-    name, _, port = host.partition(":")
-    return name, port
+def _listed(found: list[str]) -> str:
+    names = list(dict.fromkeys(map(_named, found)))
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def _named(found: str) -> str:
+    if found in _NAMED:
+        return _NAMED[found]
+    category = unicodedata.category(found) if len(found) == 1 else ""
+    if category in {"Pi", "Pf"}:
+        return f"a quotation mark ({found})"
+    if category == "Cs":
+        return "a byte that is not UTF-8"
+    if category.startswith("Z"):
+        return f"a blank (U+{ord(found):04X})"
+    if category.startswith("C"):
+        return f"an invisible character (U+{ord(found):04X})"
+    return found

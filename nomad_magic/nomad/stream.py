@@ -72,7 +72,7 @@ class Stream:
             OSError: The connection failed.
             EOFError: It ended in the middle.
         """
-        made = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        made = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name or None)
         while True:
             try:
                 made.do_handshake()

@@ -247,7 +247,7 @@ class Transport(httpx.AsyncBaseTransport):
         target, headers = request.url.raw_path, request.headers.raw
         way = self._way
         if way.proxy is not None and way.address.scheme == "http" and not session:
-            target = b"http://" + to_bytes(way.address.host_header) + target
+            target = b"http://" + to_bytes(way.address.url_host) + target
             headers = [*headers, *_proxy_headers(way.proxy)]
         asked = h11.Request(method=request.method, target=target, headers=headers)
         sent: Callable[[], None] = request.extensions["sent"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,16 +90,6 @@ def test_an_ipv6_zone(shell: Shell, agent: Agent) -> None:
         assert made.headers("Host") == [f"[::1]:{port}"] * REQUESTS
 
 
-@pytest.mark.parametrize("around", [" %s", "%s ", "\t%s", " \t%s \t"])
-def test_blanks_around_a_token_are_not_sent(
-    shell: Shell, agent: Agent, plain: Front, around: str
-) -> None:
-    """As by the CLI: a token that was read from somewhere with one behind it works."""
-    token = agent.environ.get("NOMAD_TOKEN", "any-token-will-do")
-    check(shell, agent, plain, NOMAD_TOKEN=around % token)
-    assert set(plain.headers("X-Nomad-Token")) == {token}
-
-
 def test_what_follows_the_host_is_ignored(shell: Shell, agent: Agent, plain: Front) -> None:
     """A path, a query and a fragment change nothing."""
     check(shell, agent, plain, NOMAD_ADDR=f"{plain.address}/some/path?a=b#c")
@@ -128,6 +119,79 @@ def test_basic_auth(shell: Shell, agent: Agent, plain: Front, user: str, variabl
         result = shell.magic(LINE).value
     assert "hunter" not in repr(result) + result.record()
     assert result.place.address == plain.address
+
+
+# A token as given, and the header's value that the CLI of version 2.0.6 sent; {} is the agent's.
+TOKENS = ["{} ", " {}", "\t{}\t", " \t{} \t"]
+
+
+@pytest.mark.parametrize("given", TOKENS)
+@pytest.mark.parametrize("flag", ["", "-token"])
+def test_blanks_around_a_token_are_not_sent(
+    shell: Shell, agent: Agent, plain: Front, given: str, flag: str
+) -> None:
+    """With every request and with the session, from the variable and from the flag."""
+    for sent in plain.sent:
+        sent.clear()
+    token = given.format("some-token-of-mine")
+    environ = {**agent.environ, "NOMAD_ADDR": plain.address, "NOMAD_TOKEN": token}
+    line = f'-token="{token}" {LINE}' if flag else LINE
+    with environment(environ):
+        shell.magic(line)
+    assert set(plain.headers("X-Nomad-Token")) == {"some-token-of-mine"}
+
+
+@pytest.mark.parametrize("token", [" ", "\t"])
+def test_a_token_of_blanks_is_none(shell: Shell, agent: Agent, plain: Front, token: str) -> None:
+    """The CLI sends the header without a value, which an agent takes for none."""
+    for sent in plain.sent:
+        sent.clear()
+    with environment({**agent.environ, "NOMAD_ADDR": plain.address, "NOMAD_TOKEN": token}):
+        shell.magic(LINE)
+    assert set(plain.headers("X-Nomad-Token")) == {None}
+
+
+@pytest.mark.parametrize("value", [" http://127.0.0.1:1", "http://127.0.0.1:1\n", "%zz"])
+def test_a_proxy_variable_that_does_not_parse_is_ignored(
+    shell: Shell, agent: Agent, value: str
+) -> None:
+    """As by the CLI: nobody is asked on the way."""
+    if not (address := own_address()):
+        pytest.skip("this machine has no address but loopback's, which no proxy is for")
+    with front(agent.address, address) as made:
+        environ = {"NOMAD_ADDR": made.address, "HTTP_PROXY": value, "NO_PROXY": ""}
+        with environment({**agent.environ, **environ}):
+            shell.magic(LINE)
+        # What the agent makes of a host that is not its own is not asked here.
+        assert made.sent
+        assert made.sent[0].startswith(b"GET /v1/jobs?")
+
+
+def own_address() -> str:
+    """Return an IPv4 address of this machine that is not loopback's, or nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: it only asks which way it would go.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        found = str(probe.getsockname()[0])
+    return "" if found.startswith("127.") else found
+
+
+@pytest.mark.parametrize("flag", ["", "-address"])
+def test_what_stands_around_an_address_is_said(shell: Shell, flag: str) -> None:
+    """In the words of the CLI, and then what it is and where."""
+    given = " http://127.0.0.1:4646"
+    line = f'-address="{given}" {LINE}' if flag else LINE
+    with environment({} if flag else {"NOMAD_ADDR": given}):
+        ran = shell.magic(line)
+    assert str(ran.error) == (
+        f"Error initializing client: invalid address '{given}': parse \"{given}\": first path "
+        "segment in URL cannot contain colon\n"
+        f"There is a blank before the address in {flag or 'NOMAD_ADDR'}: "
+        "write http://127.0.0.1:4646"
+    )
 
 
 def basic(credentials: str) -> str:

@@ -42,6 +42,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, secured_agent: Secured) -> 
     (made / "cas" / "deep" / "er").mkdir(parents=True)
     shutil.copy(certificates.stranger_ca, made / "cas" / "a.crt")
     shutil.copy(certificates.ca, made / "cas" / "deep" / "er" / "no-suffix")
+    (made / "bundle.pem").write_bytes(
+        b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"
+        + certificates.stranger[1].read_bytes()
+        + certificates.ca.read_bytes()
+    )
     (made / "wrong").mkdir()
     shutil.copy(certificates.stranger_ca, made / "wrong")
     return made
@@ -59,6 +64,8 @@ def words(secured_agent: Secured, folder: Path) -> dict[str, str]:
         "leaf": str(certificates.server[0]),
         "cas": str(folder / "cas"),
         "wrong": str(folder / "wrong"),
+        "deep": str(folder / "cas" / "deep" / "er"),
+        "bundle": str(folder / "bundle.pem"),
         "port": agent.address.rpartition(":")[2],
         **{name: str(pair[0]) for name, pair in pairs.items()},
         **{f"{name}_key": str(pair[1]) for name, pair in pairs.items()},
@@ -97,6 +104,10 @@ TRUSTED = [
     ("", {"NOMAD_CACERT": "{ca}", "NOMAD_SKIP_VERIFY": "no"}),
     ("-ca-cert={ca} -tls-server-name=server.global.nomad", {}),
     ("-ca-cert={ca}", {"NOMAD_TLS_SERVER_NAME": "client.global.nomad"}),
+    ("-ca-cert={bundle}", {}),
+    ("", {"SSL_CERT_FILE": "{bundle}"}),
+    ("", {"SSL_CERT_DIR": "/nonexistent:{deep}"}),
+    ("", {"SSL_CERT_FILE": "{wrong_ca}", "SSL_CERT_DIR": "{deep}"}),
     ("-tls-skip-verify", {}),
     ("-insecure", {}),
     ("-tls-skip-verify -ca-cert={wrong_ca} -tls-server-name=other.nomad", {}),
@@ -126,6 +137,8 @@ REFUSED = [
     ("", {}, UNKNOWN, "checked against the system's roots; -ca-cert"),
     ("-ca-cert={wrong_ca}", {}, UNKNOWN, "checked against {wrong_ca};"),
     ("-ca-path={wrong}", {}, UNKNOWN, "checked against {wrong};"),
+    ("", {"SSL_CERT_DIR": "{cas}"}, UNKNOWN, "-ca-cert"),
+    ("-ca-cert={wrong_ca}", {"SSL_CERT_FILE": "{ca}"}, UNKNOWN, "checked against {wrong_ca};"),
     ("", {"NOMAD_SKIP_VERIFY": "yes"}, UNKNOWN, "-ca-cert"),
     (
         "-ca-cert={ca} -tls-server-name=other.nomad",
@@ -176,6 +189,12 @@ REFUSED = [
         {},
         "Error initializing client: tls: private key does not match public key",
         "its key {stranger_key}",
+    ),
+    (
+        "-ca-cert={ca} -client-cert={client_key} -client-key={client}",
+        {},
+        "Error initializing client: tls: failed to find certificate PEM data in certificate input",
+        "{client_key}",
     ),
 ]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nomad_magic.errors import SettingsError
 from nomad_magic.nomad.proxies import Proxies, proxies
@@ -12,8 +14,8 @@ PROXY = "http://proxy.example:3128"
 
 
 def found(address: str, no_proxy: str = "") -> str:
-    given = Proxies(http=PROXY, https="proxy.example:3129", no_proxy=no_proxy)
-    return given.find(parse_address(address))
+    environ = Proxies(http=PROXY, https="proxy.example:3129", no_proxy=no_proxy)
+    return environ.find(parse_address(address))
 
 
 def test_the_scheme_chooses() -> None:
@@ -72,45 +74,134 @@ def test_the_environment() -> None:
     assert "a:1" not in repr(read)
 
 
-NO_PROXYS = [
-    "http://",
-    "http://p:x",
-    "p:x",
-    "http://[::1",
-    "http://p:-1",
-    "a b",
+def test_a_port_alone_goes_through_a_proxy() -> None:
+    """As measured on the CLI: `http://:4646` is of this machine, but not by name."""
+    assert found("http://:4646") == PROXY
+    assert found("http://[::1%25lo]:4646") == ""
+    assert found("http://[fd00::1%25eth0]:4646", "fd00::1") == ""
+
+
+# What the CLI of version 2.0.6 took each value of HTTP_PROXY for: the proxy it asked.
+USED = {
+    "http://127.0.0.1:8": "http://127.0.0.1:8",
+    "127.0.0.1:8": "http://127.0.0.1:8",
+    "localhost:8": "http://localhost:8",
+    "HTTP://127.0.0.1:8": "http://127.0.0.1:8",
+    "https://127.0.0.1:8": "https://127.0.0.1:8",
+    "http://127.0.0.1:8/path?q#f": "http://127.0.0.1:8",
+    "http://:8": "http://127.0.0.1:8",
+    ":8": "http://127.0.0.1:8",
+    "[::1]:8": "http://[::1]:8",
+    "http://[::ffff:127.0.0.1]:8": "http://[::ffff:127.0.0.1]:8",
+    "x": "http://x",
+    "none": "http://none",
+    "-": "http://-",
+    "http://[::1%25lo]:1": "http://[::1%25lo]:1",
+    "me:pw@127.0.0.1:8": "http://me:pw@127.0.0.1:8",
+    "http://me@127.0.0.1:8": "http://me:@127.0.0.1:8",
+    "http://me:p%40w%2F@127.0.0.1:8": "http://me:p%40w%2F@127.0.0.1:8",
+}
+
+
+@pytest.mark.parametrize("value", USED)
+def test_what_is_a_proxy(value: str) -> None:
+    """With a scheme or without; it is an address that parses."""
+    proxy = Proxies(http=value)
+    address = parse_address("http://nomad.example")
+    assert proxy.find(address) == USED[value]
+    assert proxy.ignored(address) == ()
+    assert parse_address(USED[value]).hostname
+
+
+@pytest.mark.parametrize(
+    "value", [" http://p:8", "\thttp://p:8", "http://p:8\n", "http://p:8\r\n", "::1", "%zz"]
+)
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"])
+def test_what_the_cli_ignores_is_ignored(value: str, variable: str) -> None:
+    """As measured on version 2.0.6: what does not parse, with `http://` before it or without."""
+    scheme = variable.lower().removesuffix("_proxy")
+    read = proxies({variable: value})
+    address = parse_address(f"{scheme}://nomad.example")
+    assert read.find(address) == ""
+    assert read.ignored(address) == ((variable, value),)
+    other = "http" if scheme == "https" else "https"
+    for unconcerned in (f"{other}://nomad.example", f"{scheme}://localhost", "unix:///s"):
+        assert read.ignored(parse_address(unconcerned)) == ()
+
+
+def test_a_bad_variable_in_capitals_hides_a_good_one() -> None:
+    """As in the CLI: the first that is not empty is the one that is read."""
+    read = proxies({"HTTP_PROXY": " http://p:8", "http_proxy": "http://p:8"})
+    address = parse_address("http://nomad.example")
+    assert read.find(address) == ""
+    assert read.ignored(address) == (("HTTP_PROXY", " http://p:8"),)
+
+
+# These the CLI takes for a proxy, and cannot reach.
+LEAD_NOWHERE = [
+    *("http://", "http:", "http://?x", "http:/p:8", "http:p:8", "http//p:8", "//p:8", "/", "#"),
+    *("http://p:x", "p:x", "http://p:99999", "http://[::1", "http://p q:1", "http://p:8 "),
+    *("'http://p:8'", '"http://p:8"', "=http://p:8", "'p:8", "p,:8", "me:pw x@p:8"),
+    *("me:p%zz@p:8", "http://me:p/w@p:8"),
 ]
 
 
-@pytest.mark.parametrize("given", [*NO_PROXYS, "http://me:hunter22@proxy:x"])
-def test_what_is_no_proxys_address_is_ignored_and_said(given: str) -> None:
-    """As by the CLI; the variable is named, and no password shown."""
-    for scheme in ("http", "https"):
-        made = proxies({f"{scheme.upper()}_PROXY": given})
-        address = parse_address(f"{scheme}://nomad.example")
-        assert made.find(address) == ""
-        assert f"{scheme.upper()}_PROXY is ignored" in made.ignored(address)
-        assert "hunter22" not in made.ignored(address)
-        # It would not have been used.
-        assert made.ignored(parse_address(f"{scheme}://127.0.0.1")) == ""
-    assert Proxies(http="http://p:1").ignored(parse_address("http://nomad.example")) == ""
+@pytest.mark.parametrize("value", LEAD_NOWHERE)
+def test_what_leads_nowhere_is_said_with_its_variable(value: str) -> None:
+    """Before anything is sent, as the way past the proxy may be the wrong one; no password."""
+    address = parse_address("http://nomad.example")
+    for variable in ("HTTP_PROXY", "http_proxy"):
+        with pytest.raises(SettingsError) as caught:
+            proxies({variable: value}).find(address)
+        assert caught.value.message.startswith("invalid proxy address ")
+        assert caught.value.message.endswith(f" in {variable}")
+        assert "me:" not in str(caught.value)
 
 
-@pytest.mark.parametrize("given", ["socks5://p:1080", "socks5h://p:1080"])
-def test_a_proxy_of_a_kind_that_is_not_spoken_here_is_refused(given: str) -> None:
-    """It is said before anything is sent: the way past the proxy may be the wrong one."""
-    with pytest.raises(SettingsError, match=r"socks5h? is not supported \(HTTP_PROXY\)"):
-        Proxies(http=given).find(parse_address("http://nomad.example"))
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4", "ftp", "tcp"])
+def test_a_proxy_that_is_not_spoken_to_is_said_with_its_variable(scheme: str) -> None:
+    """Go speaks to SOCKS5, and asks the others for requests but not for the session."""
+    with pytest.raises(SettingsError, match=rf"kind {scheme}, as in HTTPS_PROXY") as caught:
+        Proxies(https=f"{scheme}://me:hunter22@p:1").find(parse_address("https://nomad.example"))
+    assert "hunter22" not in str(caught.value)
 
 
-@pytest.mark.parametrize("given", ["p:99999", "http://p:65536", f"p:{'9' * 5000}"])
-def test_a_proxys_port_that_does_not_exist_is_an_error(given: str) -> None:
-    """As in the CLI, which uses it and fails: the way past it may be the wrong one."""
-    with pytest.raises(SettingsError, match=r"the proxy in HTTP_PROXY has no port"):
-        Proxies(http=given).find(parse_address("http://nomad.example"))
+@given(st.text(max_size=20) | st.text(":/?#[]@%0123456789abfhpt. '=\n", max_size=20))
+def test_any_text_is_a_proxy_or_ignored_or_an_error(text: str) -> None:
+    """And a proxy is an address that parses."""
+    address = parse_address("http://nomad.example")
+    proxy = Proxies(http=text)
+    try:
+        url = proxy.find(address)
+    except SettingsError:
+        return
+    assert bool(url) is bool(text and not proxy.ignored(address))
+    if url:
+        assert parse_address(url).hostname
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("http://me:hunter22@p:1", "me:hunter22@p:1", "//me:hunter22@p", "http:me:hunter22@p"),
+        *(
+            "http:/me:hunter22@p",
+            " 'http://me:hunter22@p'",
+            "http//me:hunter22@p",
+            "=me:hunter22@p",
+        ),
+    ],
+)
+def test_the_password_is_a_secret_in_whatever_stands_for_an_address(value: str) -> None:
+    """Also where Go makes nothing of it."""
+    assert "hunter22" in set(Proxies(http=value).secrets)
+    assert "hunt//er22" in set(Proxies(https=value.replace("hunt", "hunt//")).secrets)
 
 
 def test_the_password_is_a_secret() -> None:
     """As it stands in the variable, and as the header carries it."""
     secrets = list(Proxies(http="http://me:s%40crét@proxy:1", https="x:y@z").secrets)
     assert {"s%40crét", "s@crét", "y"} <= set(secrets)
+    with pytest.raises(SettingsError) as caught:
+        Proxies(http="me:hunter22@proxy:x").find(parse_address("http://nomad.example"))
+    assert "hunter22" not in caught.value.message

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from nomad_magic import flags
 from nomad_magic.errors import SettingsError, UsageError
 from nomad_magic.flags import ActionArgs
-from nomad_magic.masking import MASK
+from nomad_magic.masking import MASK, SHORTEST
 from nomad_magic.nomad.locate import sanitize_prefix
-from nomad_magic.nomad.settings import Address, Target, TLSFiles, parse_address, target
+from nomad_magic.nomad.settings import Address, Target, TLSFiles, parse_address, stray, target
 
 RECORDED = json.loads(
     (Path(__file__).parents[1] / "data" / "cli" / "parse.json").read_text(encoding="utf-8")
@@ -128,6 +128,16 @@ def test_region_and_namespace_go_with_every_request_when_set() -> None:
 def test_the_tls_settings_default_to_nothing_at_all() -> None:
     """Nothing given is the same as a new `TLSFiles`."""
     assert settings().tls == TLSFiles()
+    assert not settings().tls.given
+
+
+def test_where_the_systems_authorities_are_is_of_the_environment() -> None:
+    """They are read for `https` alone, so they do not count as given."""
+    found = settings(SSL_CERT_FILE="/a", SSL_CERT_DIR="/b:/c").tls
+    assert (found.system_file, found.system_dirs, found.given) == ("/a", "/b:/c", False)
+    for flag in ("ca-cert", "ca-path", "client-cert", "client-key", "tls-server-name"):
+        assert settings(f"-{flag}=x").tls.given
+    assert settings("-tls-skip-verify").tls.given
 
 
 # Addresses, as the CLI was recorded
@@ -177,11 +187,18 @@ def test_the_recordings_have_every_kind_of_address() -> None:
         ("http://h:99999", "http", "h:99999", "h", 99999, ""),
         ("http://[::1]:2", "http", "[::1]:2", "::1", 2, ""),
         ("https://[fe80::1]", "https", "[fe80::1]", "fe80::1", 443, ""),
-        ("http://[fe80::1%25eth0]:2", "http", "[fe80::1%25eth0]:2", "fe80::1%eth0", 2, ""),
+        ("http://[fe80::1%25eth0]:2", "http", "[fe80::1%eth0]:2", "fe80::1%eth0", 2, ""),
         ("http://h:1/some/path?x=1#y", "http", "h:1", "h", 1, ""),
         ("http://h?x=%zz", "http", "h", "h", 80, ""),
-        ("http://é:80", "http", "é:80", "é", 80, ""),
-        ("http://h%25x", "http", "h%25x", "h%25x", 80, ""),
+        ("http://é:80", "http", "é:80", "xn--9ca", 80, ""),
+        ("http://%C3%89:80", "http", "É:80", "xn--9ca", 80, ""),
+        ("http://h%25x", "http", "h%x", "h%x", 80, ""),
+        ("http://:4746", "http", ":4746", "127.0.0.1", 4746, ""),
+        ("http://:", "http", ":", "127.0.0.1", 80, ""),
+        ("http://h#\n", "http", "h", "h", 80, ""),
+        ("http://h]", "http", "h]", "h]", 80, ""),
+        ("http://h:" + "1" * 5000, "http", "h:" + "1" * 5000, "h", int("1" * 18), ""),
+        ("unix://a:b:1/s", "unix", "a:b:1", "127.0.0.1", 80, "/s"),
         ("http://", "http", "", "", 80, ""),
         ("http:h:80", "http", "", "", 80, ""),
         ("http:/h", "http", "", "", 80, ""),
@@ -201,6 +218,68 @@ def test_an_address_is_read_as_go_reads_it(
     found = parse_address(text)
     assert (found.scheme, found.host, found.path) == (scheme, host, path)
     assert (found.hostname, found.port, found.user) == (hostname, port, None)
+
+
+# What the CLI of version 2.0.6 dialled (or looked up, where it said so), what it sent as `Host`,
+# and how it wrote the address in its errors.
+REACHED = [
+    ("http://:4746", "127.0.0.1", ":4746", "http://:4746"),
+    ("http://:", "127.0.0.1", ":", "http://:"),
+    ("http://[::1]:1", "::1", "[::1]:1", "http://[::1]:1"),
+    ("http://[::1%25lo]:1", "::1", "[::1]:1", "http://[::1%25lo]:1"),
+    ("http://[::1%25nope]:1", "::1", "[::1]:1", "http://[::1%25nope]:1"),
+    ("http://[::1%25l%6f]:1", "::1", "[::1]:1", "http://[::1%25lo]:1"),
+    ("http://[fe80::1%25%41é]:1", "fe80::1%Aé", "[fe80::1]:1", "http://[fe80::1%25A%C3%A9]:1"),
+    ("http://0.0.0.0:1", "0.0.0.0", "0.0.0.0:1", "http://0.0.0.0:1"),
+    ("http://[::]:1", "::", "[::]:1", "http://[::]:1"),
+    ("http://[::%25lo]:1", "::", "[::]:1", "http://[::%25lo]:1"),
+    ("http://[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1", "[::ffff:127.0.0.1]:1", None),
+    ("http://LOCALHOST:1", "LOCALHOST", "LOCALHOST:1", "http://LOCALHOST:1"),
+    ("http://h.:1", "h.", "h.:1", "http://h.:1"),
+    ("http://é.localhost:1", "xn--9ca.localhost", None, "http://%C3%A9.localhost:1"),
+    ("http://%C3%A9:1", "xn--9ca", None, "http://%C3%A9:1"),
+    ("http://É:1", "xn--9ca", None, "http://%C3%89:1"),
+    ("http://h%25x:1", "h%x", None, "http://h%25x:1"),
+    ("http://127.0.0.1%25lo:1", "127.0.0.1%lo", None, "http://127.0.0.1%25lo:1"),
+    ("http://h,:1", "h,", None, "http://h,:1"),
+    ('http://h":1', 'h"', None, 'http://h":1'),
+    ("http://<h>:1", "<h>", None, "http://<h>:1"),
+    ("https://[::1%25lo]:1", "::1", "[::1]:1", "https://[::1%25lo]:1"),
+    ("unix:///run/nomad.sock", "127.0.0.1", "127.0.0.1", "http://127.0.0.1"),
+]
+
+
+@pytest.mark.parametrize(("text", "dialled", "header", "written"), REACHED)
+def test_an_address_leads_where_the_clis_leads(
+    text: str, dialled: str, header: str | None, written: str | None
+) -> None:
+    """A port alone is of this machine, and a zone is for the dial: no header holds it."""
+    found = parse_address(text)
+    assert found.hostname == dialled
+    if header is not None:
+        assert found.url_host == header
+    assert found.url("/v1/jobs", {}) == f"{written or text}/v1/jobs"
+    bare = f"[{dialled}]" if ":" in dialled else dialled
+    scheme = found.url_scheme
+    assert found.request_url("/v1", {"a": "b"}) == f"{scheme}://{bare}:{found.port}/v1?a=b"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "plain"),
+    [
+        ("https://:1", "", ""),
+        ("https://[fe80::1%25eth0]:1", "fe80::1%eth0", "fe80::1"),
+        ("https://[::1]", "::1", "::1"),
+        ("https://h:1", "h", "h"),
+        ("https://é", "é", "xn--9ca"),
+        ("https://bücher。example", "bücher。example", "xn--bcher-kva.example"),
+        ("https://\udcff", "\udcff", "\udcff"),
+    ],
+)
+def test_the_name_that_a_certificate_must_bear(text: str, name: str, plain: str) -> None:
+    """It has no zone and is ASCII; a port alone has none."""
+    found = parse_address(text)
+    assert (found.name, found.plain_name) == (name, plain)
 
 
 @pytest.mark.parametrize(
@@ -224,8 +303,19 @@ def test_an_address_is_read_as_go_reads_it(
         ("http://{host}", 'invalid character "{" in host name'),
         ("http://a%zz", 'invalid URL escape "%zz"'),
         ("http://a%41b", 'invalid URL escape "%41"'),
+        ("http://a%41|b", 'invalid URL escape "%41"'),
+        ("http://a|b%41", 'invalid character "|" in host name'),
+        ("http://x[::1]:a", "invalid IP-literal"),
+        ("http://[fe80::1%25a b]", 'invalid character " " in host name'),
         ("http://a%2", 'invalid URL escape "%2"'),
         ("http://[fe80::1%eth0]:1", 'invalid URL escape "%et"'),
+        ("http://[fe80::1%25a%2Fb]", 'invalid URL escape "%2F"'),
+        ("http://[fe80::1%25%C3%A9]", 'invalid URL escape "%C3"'),
+        ("http://[fe80::1%25a%z]", 'invalid URL escape "%z"'),
+        (
+            "http://[fe80::1%25]",
+            'invalid host: ParseAddr("fe80::1%"): zone must be a non-empty string',
+        ),
         ("http://h/%zz", 'invalid URL escape "%zz"'),
         ("http://h#%zz", 'invalid URL escape "%zz"'),
         ("nocolon%zz", 'invalid URL escape "%zz"'),
@@ -239,6 +329,115 @@ def test_an_address_that_go_refuses_is_refused_in_its_words(text: str, problem: 
     assert refused(text).message == (
         f"Error initializing client: invalid address '{text}': parse \"{shown}\": {problem}"
     )
+
+
+# What stands around `http://h:1`, and how it is called.
+AROUND = [
+    (" ", "", "a blank before the address"),
+    ("", " ", "a blank after the address"),
+    ("", "\n", "the end of a line after the address"),
+    ("", "\r\n", "the end of a line after the address"),
+    ("\t", "", "a tab before the address"),
+    ("\xa0", "", "a blank (U+00A0) before the address"),
+    ("\ufeff", "", "an invisible character (U+FEFF) before the address"),
+    ("", "\u200b", "an invisible character (U+200B) after the address"),
+    ("", "\x1b", "an invisible character (U+001B) after the address"),
+    ("\udcff", "", "a byte that is not UTF-8 before the address"),
+    ("'", "'", "a quotation mark before and after the address"),
+    ('"', '"', "a quotation mark before and after the address"),
+    ("", '"', "a quotation mark after the address"),
+    ("“", "”", "a quotation mark (“) before the address, and a quotation mark (”) after it"),
+    ("`", "`", "` before and after the address"),
+    ("<", ">", "< before the address, and > after it"),
+    ("(", ")", "( before the address, and ) after it"),
+    ("=", "", "= before the address"),
+    ("= ", "", "= and a blank before the address"),
+    ("='", "'", "= and a quotation mark before the address, and a quotation mark after it"),
+    ("NOMAD_ADDR=", "", "NOMAD_ADDR= before the address"),
+    ('export NOMAD_ADDR="', '"', None),
+    ("-address=", "", "-address= before the address"),
+    ("", ",", ", after the address"),
+    ("", ";", "; after the address"),
+    ("", ".", ". after the address"),
+    (" \t'", "'; \n", None),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "said"), AROUND)
+@pytest.mark.parametrize(
+    "address", ["http://h:1", "https://[::1]:4646", "http://bob9:s3cret@h:1", "http://10.0.0.1:1"]
+)
+def test_what_stands_around_an_address_is_said(
+    before: str, after: str, said: str | None, address: str
+) -> None:
+    """In a sentence with the variable or the flag and the address as it should be."""
+    meant = address.replace("bob9:s3cret@", "")
+    text = f"{before}{address}{after}"
+    for argv, environ, source in (
+        ([f"-address={text}"], {}, "-address"),
+        ([], {"NOMAD_ADDR": text}, "NOMAD_ADDR"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            settings(*argv, **environ)
+        hint = caught.value.hint
+        if said is not None:
+            said_here = said.replace("the address", f"the address in {source}")
+            assert hint == f"There is {said_here}: write {meant}"
+        assert hint.startswith("There is ")
+        assert hint.endswith(f": write {meant}")
+        assert caught.value.message.startswith("Error initializing client: invalid address '")
+        for part in ("s3c", "ret", "bob9"):
+            assert part not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("=127.0.0.1:4646", "There is = before the address: write http://127.0.0.1:4646"),
+        ("http://h :1", "There is a blank within the address."),
+        ("ht\ntp://h:1", "There is the end of a line within the address."),
+        (
+            "' http://h :1",
+            "There is a quotation mark and a blank before the address.",
+        ),
+        ("http://h:abc", ""),
+        ("'", "There is a quotation mark before the address."),
+    ],
+)
+def test_what_is_left_without_them_need_be_no_address(text: str, hint: str) -> None:
+    """A scheme that is missing is put there; what is wrong all the same is not written."""
+    with pytest.raises(SettingsError) if text != "'" else contextlib.nullcontext():
+        parse_address(text)
+    assert stray(text) == hint
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("http://h", ""),
+        ("http://[fe80::1%25eth0]:1/x y", ""),
+        ("unix:///run/a b.sock", ""),
+        ("http://a,b", ""),
+        ('http://h"', "There is a quotation mark after the address in NOMAD_ADDR: write http://h"),
+        ("http://h,", "There is , after the address in NOMAD_ADDR: write http://h"),
+        ("http://h'", "There is a quotation mark after the address in NOMAD_ADDR: write http://h"),
+        (
+            "unix:///run/n.sock ",
+            "There is a blank after the address in NOMAD_ADDR: write unix:///run/n.sock",
+        ),
+    ],
+)
+def test_an_address_that_parses_may_have_a_hint_all_the_same(text: str, hint: str) -> None:
+    """For when nothing answers there: Go looks up a host called `h,`."""
+    assert settings(NOMAD_ADDR=text).hint == hint
+
+
+@given(st.text(max_size=20), st.text(" '\"=\t\n\r\ufeff\x00,;<>", max_size=5))
+def test_any_text_has_a_hint_or_none(text: str, around: str) -> None:
+    """It is one line of text, whatever the address."""
+    for hint in (stray(around + text + around), stray(text), stray(around + "http://h" + around)):
+        assert hint == "" or hint.startswith("There is ")
+        assert hint.isprintable() or not text.isprintable()
 
 
 def test_the_two_usual_mistakes_get_a_hint() -> None:
@@ -326,89 +525,74 @@ def test_the_masker_knows_every_secret_of_a_target() -> None:
     assert not settings().masker()
 
 
+# The token as given, and the header's value that the CLI of version 2.0.6 sent.
+TOKENS = [
+    ("tok1 ", "tok1"),
+    (" tok1", "tok1"),
+    ("\ttok1\t", "tok1"),
+    ("a b", "a b"),
+    (" ", ""),
+    (" \t ", ""),
+    ("tök", "tök"),
+    ("tok\xa0", "tok\xa0"),
+    ("tok\x85", "tok\x85"),
+    ("tok\u2003", "tok\u2003"),
+    # Refused when it is sent.
+    ("tok\n", "tok\n"),
+    ("\x0btok", "\x0btok"),
+]
+
+
+@pytest.mark.parametrize(("given_token", "sent"), TOKENS)
+def test_a_token_is_as_go_sends_it(given_token: str, sent: str) -> None:
+    """Blanks and tabs around it are not of it, nothing else is taken off."""
+    assert settings(NOMAD_TOKEN=given_token).token == sent
+    # A flag of blanks is a flag.
+    assert settings(f"-token={given_token}", NOMAD_TOKEN="env").token == sent
+
+
+@given(st.text(" \tabcé\xa0", max_size=12))
+def test_a_token_is_masked_as_given_and_as_sent(text: str) -> None:
+    """No part of it is left, but for the blanks around it."""
+    found = settings(f"-token={text}", NOMAD_TOKEN="")
+    assert found.token == text.strip(" \t")
+    if len(found.token.strip()) >= SHORTEST:
+        for form in (text, found.token):
+            assert found.masker().text(f"<{form}>").replace(MASK, "").strip("<> \t\xa0") == ""
+
+
+@pytest.mark.parametrize(
+    ("variable", "sent"),
+    [
+        ("ann:pw ", "ann:pw "),
+        (" ann:pw", " ann:pw"),
+        ("ann: pw", "ann: pw"),
+        ("ann:pw\n", "ann:pw\n"),
+        (" ", " :"),
+        ("ann:pö", "ann:pö"),
+    ],
+)
+def test_basic_auth_keeps_its_blanks(variable: str, sent: str) -> None:
+    """They are inside the base64: measured on the CLI of version 2.0.6."""
+    auth = settings(NOMAD_HTTP_AUTH=variable).auth
+    assert auth is not None
+    assert ":".join(auth) == sent
+
+
+def test_a_proxy_that_is_ignored_is_said() -> None:
+    """With its variable and what is wrong with it; the password is not."""
+    found = settings(NOMAD_ADDR="http://h", http_proxy=" http://ann:s3cret@p:1")
+    (notice,) = found.notices
+    assert notice.startswith("http_proxy does not hold the address of a proxy and is ignored, ")
+    assert notice.endswith("a blank before the address in http_proxy: write http://p:1")
+    assert "s3cret" not in notice
+    assert settings(NOMAD_ADDR="https://h", HTTP_PROXY=" http://p:1").notices == ()
+    assert settings(NOMAD_ADDR="http://h", HTTP_PROXY="http://p:1").notices == ()
+    assert settings(NOMAD_ADDR="http://localhost", HTTP_PROXY=" http://p:1").notices == ()
+    assert settings(NOMAD_ADDR="http://h", HTTP_PROXY="%zz").notices[0].endswith("ignores it.")
+
+
 def test_a_recorded_refusal_of_flags_never_reaches_the_settings() -> None:
     """The order is the CLI's: flags first, then address and certificates."""
     with pytest.raises(UsageError):
         settings("-bogus", NOMAD_ADDR="127.0.0.1:4646")
-
-
-# What does not belong there
-
-
-ODD = [
-    (" http://h:1", "NOMAD_ADDR has a blank before it"),
-    ("http://h:1 ", "NOMAD_ADDR has a blank after it"),
-    ("http://h ", "NOMAD_ADDR has a blank after it"),
-    ("http://h:1\n", "NOMAD_ADDR has the end of a line after it"),
-    ("http://h:1\r\n", "NOMAD_ADDR has a carriage return, the end of a line after it"),
-    ("\thttp://h:1", "NOMAD_ADDR has a tab before it"),
-    ("=http://h:1", "NOMAD_ADDR has an equals sign before it"),
-    ("'http://h:1'", "NOMAD_ADDR has a quote before it and a quote after it"),
-    ('"http://h:1"', "NOMAD_ADDR has a quote before it and a quote after it"),
-    ("http://h:1,", "NOMAD_ADDR has a comma after it"),
-]
-
-
-@pytest.mark.parametrize(("given", "words"), ODD)
-def test_what_stands_around_an_address_is_named(given: str, words: str) -> None:
-    """The CLI's words first; then what is there that should not be, and where it came from."""
-    with pytest.raises(SettingsError) as caught:
-        settings(NOMAD_ADDR=given)
-    assert caught.value.message.startswith(
-        f"Error initializing client: invalid address '{given}': "
-    )
-    assert caught.value.hint.startswith(words)
-    with pytest.raises(SettingsError) as caught:
-        settings(f"-address={given}")
-    assert caught.value.hint.startswith(words.replace("NOMAD_ADDR", "-address"))
-
-
-@pytest.mark.parametrize("given", ["h:1", "http:/ /h", "", " ", "http://h:x", '"'])
-def test_other_mistakes_get_no_such_hint(given: str) -> None:
-    """Only where the rest is an address."""
-    with contextlib.suppress(SettingsError):
-        settings(NOMAD_ADDR=given)
-        return
-    with pytest.raises(SettingsError) as caught:
-        settings(NOMAD_ADDR=given)
-    assert "before it" not in caught.value.hint
-    assert "after it" not in caught.value.hint
-
-
-def test_no_password_is_in_that_hint() -> None:
-    """Nor in the message."""
-    with pytest.raises(SettingsError) as caught:
-        settings(NOMAD_ADDR=" http://ops:hunter22@h:1")
-    assert "hunter22" not in str(caught.value)
-    assert "a blank before it" in caught.value.hint
-
-
-@pytest.mark.parametrize("around", [" ", "\t", "  \t"])
-def test_a_token_is_sent_without_the_blanks_around_it(around: str) -> None:
-    """As by Go; whatever form of it an action prints is masked."""
-    found = settings(NOMAD_TOKEN=f"{around}abc def{around}")
-    assert found.token == "abc def"
-    assert "abc def" not in found.masker().text(f"<{around}abc def{around}>")
-    assert settings(NOMAD_TOKEN=around).token == ""
-    # Anything else is no blank: it is refused when it is sent.
-    assert settings(NOMAD_TOKEN="abc\n").token == "abc\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "hostname", "header", "port"),
-    [
-        ("http://:4746", "localhost", ":4746", 4746),
-        ("http://[::1%25lo]:4746", "::1%lo", "[::1]:4746", 4746),
-        ("http://[fe80::1%25eth0]", "fe80::1%eth0", "[fe80::1]", 80),
-        ("http://h:0", "h", "h:0", 0),
-        ("http://h:", "h", "h:", 80),
-        (f"http://h:{'9' * 5000}", "h", f"h:{'9' * 5000}", 999999),
-    ],
-)
-def test_hosts_that_are_dialled_otherwise_than_they_are_written(
-    text: str, hostname: str, header: str, port: int
-) -> None:
-    """As Go does: this machine for a port alone, zones for the dial only."""
-    address = parse_address(text)
-    assert (address.hostname, address.host_header, address.port) == (hostname, header, port)
-    assert "%" not in address.certificate_name
