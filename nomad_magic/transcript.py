@@ -188,6 +188,10 @@ class Transcript:
         """Give all bytes of a stream."""
         return b"".join(data for name, data in self.read_all() if name == stream)
 
+    def begin_anew(self) -> None:
+        """Be readable in a forked child, where the lock may be held by a thread that is not."""
+        self._lock = threading.Lock()
+
     def close(self) -> None:
         """Let the file go; nothing can be read any more."""
         self._file.close()

@@ -164,7 +164,7 @@ class Session:
 
     def __await__(self) -> Generator[Any, None, ActionResult]:
         """Wait for the end in any event loop and return the result."""
-        if self._future is not None:
+        if self._future is not None and not self.done:
             yield from asyncio.shield(asyncio.wrap_future(self._future)).__await__()
         return self.result
 
@@ -241,6 +241,14 @@ class Session:
     def listen(self, listener: Callable[[], None]) -> None:
         """Have a function called, in the loop's thread, whenever there is something new."""
         self._listeners.append(listener)
+
+    def leave_to_parent(self) -> None:
+        """Be over, in a forked child: the run goes on in the parent, and its end comes there."""
+        self.error = NomadMagicError(f"{self.args.action} runs in the process that started it")
+        self.result.transcript.begin_anew()
+        # The parent's may be held, by a thread that is not here.
+        self._done = threading.Event()
+        self._done.set()
 
     # What runs in the loop
 

@@ -50,9 +50,11 @@ def _stop_all() -> None:
 
 
 def _forget() -> None:
-    """Leave the parent's runs to the parent."""
+    """Leave the parent's runs to the parent: nobody here would ever hear of their end."""
     global _lock  # noqa: PLW0603 - the parent's may be held, by a thread that is not here
     _lock = threading.Lock()
+    for session in _running:
+        session.leave_to_parent()
     _running.clear()
 
 

@@ -78,7 +78,14 @@ def test_a_child_in_mid_run_leaves_the_run_alone(embedded_agent: Agent) -> None:
         left = [one for one in found if one.raddr and one.raddr.port == port]
         return not left and runs(embedded_agent)
 
+    def over_there() -> bool:
+        with pytest.raises(nomad_magic.NomadMagicError, match="in the process that started it"):
+            session.wait(10, check=True)
+        return session.done and session.result.stdout.startswith("tick 1")
+
     assert in_child(alone) == 0
+    # Ten times: the locks of the run may be held or not.
+    assert [in_child(over_there) for _ in range(10)] == [0] * 10
     size = session.result.transcript.size
     until(lambda: session.result.transcript.size > size, seconds=20, what="more output")
     session.stop()
