@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
+import os
 import tempfile
 import threading
 from array import array
@@ -165,8 +166,7 @@ class Transcript:
             stop = min(self._size if end is None else min(end, self._size), start + limit)
             if start >= stop:
                 return pieces
-            self._file.seek(start)
-            data = self._file.read(stop - start)
+            data = _read_at(self._file, start, stop - start)
             turn = bisect_right(self._ends, start)
             position = start
             while position < stop:
@@ -203,13 +203,12 @@ class Transcript:
                 # Unbuffered, so that a full disk shows here and what is in memory stays.
                 file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the result does
                 try:
-                    _write_all(file, self._file.getvalue())
+                    _write_at(file, 0, self._file.getvalue())
                 except OSError:
                     file.close()
                     raise
                 self._file = file
-            self._file.seek(self._size)
-            _write_all(self._file, data)
+            _write_at(self._file, self._size, data)
         except OSError:
             return False
         return True
@@ -219,11 +218,29 @@ class Transcript:
         return (self._first + index) % 2
 
 
-def _write_all(file: io.BytesIO | io.FileIO, data: bytes) -> None:
+# By position: a forked child shares the place in the file where its parent reads and writes.
+
+
+def _read_at(file: io.BytesIO | io.FileIO, start: int, size: int) -> bytes:
+    if isinstance(file, io.BytesIO):
+        return bytes(file.getbuffer()[start : start + size])
+    parts = []
+    while size and (data := os.pread(file.fileno(), size, start)):
+        parts.append(data)
+        start, size = start + len(data), size - len(data)
+    return b"".join(parts)
+
+
+def _write_at(file: io.BytesIO | io.FileIO, start: int, data: bytes) -> None:
     """Write every byte: an unbuffered file may take fewer at once."""
+    if isinstance(file, io.BytesIO):
+        file.seek(start)
+        file.write(data)
+        return
     view = memoryview(data)
     while view:
-        view = view[file.write(view) :]
+        count = os.pwrite(file.fileno(), view, start)
+        start, view = start + count, view[count:]
 
 
 def text_decoder() -> codecs.IncrementalDecoder:

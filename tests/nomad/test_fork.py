@@ -16,6 +16,7 @@ from support.scripted import leave, scripted
 
 import nomad_magic
 from nomad_magic.result import Outcome
+from nomad_magic.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,3 +132,25 @@ def test_a_living_child_does_not_keep_its_parents_connection() -> None:
         finally:
             os.close(writer)
             os.waitpid(child, 0)
+
+
+def test_a_child_that_reads_does_not_disturb_what_its_parent_writes() -> None:
+    """The output that went to a file, at the same time: each has its own place in it.
+
+    20,000 writes beside a child that reads all the while: with one place for both, some were lost
+    in ten of ten tries.
+    """
+    transcript = Transcript(memory=10)
+    transcript.write("stdout", b"begun\n" * 100)
+    child = os.fork()
+    if not child:
+        while True:
+            transcript.read(0, 5)
+    try:
+        pieces = [f"{number}\n".encode() for number in range(20_000)]
+        for piece in pieces:
+            transcript.write("stdout", piece)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert transcript.whole("stdout") == b"begun\n" * 100 + b"".join(pieces)
