@@ -246,6 +246,8 @@ class Notebook:
 
     def fill(self, cells: Sequence[str]) -> None:
         """Put these cells in the place of those that are there."""
+        # A page that was just reloaded has no kernel yet, and would run none of them.
+        self._wait_open()
         self.page.evaluate(
             """sources => {
                 const notebook = window.jupyterapp.shell.currentWidget.content;
