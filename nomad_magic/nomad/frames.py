@@ -11,8 +11,14 @@ from typing import Final
 
 import msgspec
 
-STDIN_CHUNK: Final = 2048
-"""The most bytes of stdin in one frame, as the CLI sends them."""
+STDIN_CHUNK: Final = 1 << 16
+"""The most bytes of stdin in one frame.
+
+The CLI sends 2,048.  But an agent drops the exit frame of an action when some stdin is still on its
+way as the action ends, and each frame is one more chance for that: of a body of 60 kB that is not
+read, in 36 of 120 runs of the CLI, in 47 with frames of 2 KiB, and in 1 with one frame (Nomad
+2.0.6, in turns).
+"""
 
 OUTPUT_CHUNK: Final = 4096
 """The most bytes of output in one frame, as the agent sends them."""

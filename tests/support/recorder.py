@@ -53,6 +53,8 @@ class Recorder:
     own: str = ""
     """Host and port of the recorder."""
     asked: list[Asked] = field(default_factory=list)
+    upgrade_delay: float = 0.0
+    """Seconds before an upgrade is passed on, whether its client still waits for it or not."""
 
     def take(self) -> list[Asked]:
         """Give what was asked since the last time."""
@@ -74,6 +76,7 @@ class Recorder:
                 asked, headers = _parse(head)
                 self.asked.append(asked)
                 if asked.upgrade:
+                    await asyncio.sleep(self.upgrade_delay)
                     there = await asyncio.open_connection(*self.upstream.split(":"))
                     there[1].write(head)
                     await relay(reader, writer, *there)
@@ -118,13 +121,14 @@ def _parse(head: bytes) -> tuple[Asked, dict[str, str]]:
 
 
 @contextmanager
-def recorder(upstream: str) -> Iterator[Recorder]:
+def recorder(upstream: str, *, upgrade_delay: float = 0.0) -> Iterator[Recorder]:
     """Run a recorder on a port of its own.
 
     Args:
         upstream: Host and port of the agent.
+        upgrade_delay: Seconds before an upgrade is passed on.
     """
-    made = Recorder(upstream)
+    made = Recorder(upstream, upgrade_delay=upgrade_delay)
     with listening(made.serve) as where:
         made.own = where
         yield made

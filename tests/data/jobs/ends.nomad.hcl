@@ -1,0 +1,36 @@
+job "ends" {
+  type = "service"
+  group "g" {
+    task "main" {
+      driver = "raw_exec"
+      config {
+        command = "/bin/sleep"
+        args = ["100000"]
+      }
+      resources {
+        cpu = 20
+        memory = 32
+      }
+      action "nothing" {
+        command = "/bin/sh"
+        args = ["-c", "echo out; exit 3"]
+      }
+      action "line" {
+        command = "/bin/sh"
+        args = ["-c", "read x; echo got $x; exit 3"]
+      }
+      action "part" {
+        command = "/bin/sh"
+        args = ["-c", "head -c 1500 | wc -c; exit 3"]
+      }
+      action "mark" {
+        command = "/bin/sh"
+        args = ["-c", "echo mark >> $NOMAD_TASK_DIR/marks"]
+      }
+      action "marks" {
+        command = "/bin/sh"
+        args = ["-c", "cat $NOMAD_TASK_DIR/marks | wc -l"]
+      }
+    }
+  }
+}
