@@ -230,10 +230,11 @@ class Client:
                     return handshake.complete(response, self.options.max_frame_bytes)
                 body = await bodies.read_refusal(response)
             except bodies.FOREIGN as error:
-                if _never_read(error):
+                asked = not _never_read(error)
+                if not asked:
                     protocol.not_asked()
                 unreachable = self._unreachable("", error, upgrade=True)
-                unreachable.hint = unreachable.hint or networds.cut_short(error)
+                unreachable.hint = unreachable.hint or networds.cut_short(error, asked=asked)
                 raise unreachable from error
             # A gateway that waited in vain has handed the upgrade on; all else is definite.
             if response.status_code != httpx.codes.GATEWAY_TIMEOUT:

@@ -100,6 +100,9 @@ class Conversation:
                 self._take(protocol.receive_close(ended.code, ended.reason, time.monotonic()))
                 return
             self._link.heard(time.monotonic())
+            if not messages:
+                # What is there already is read without a pause, and there may be no end of it.
+                await asyncio.sleep(0)
             for message in messages:
                 self._take(protocol.receive(message))
                 await self._turns.took_one()

@@ -310,16 +310,21 @@ def in_between(status: int, body: str, headers: Mapping[str, str]) -> str:
     )
 
 
-def cut_short(error: BaseException) -> str:
-    """Give a hint when the connection ended in the middle of an upgrade; else nothing."""
+def cut_short(error: BaseException, *, asked: bool) -> str:
+    """Return a hint when the connection ended in the middle of an upgrade; else nothing.
+
+    Args:
+        error: What it failed with.
+        asked: Whether the upgrade may have reached an agent.
+    """
     lost = ConnectionResetError | BrokenPipeError | EOFError
     cut = isinstance(error, Unanswered) and error.__cause__ is None
     if not cut and not any(isinstance(cause, lost) for cause in _causes(error)):
         return ""
     return (
         "The connection was cut while the session was being opened. Often that is something "
-        "between here and Nomad, a proxy or a load balancer, that lets no websocket through. "
-        "The action may have been started all the same."
+        "between here and Nomad, a proxy or a load balancer, that lets no websocket through."
+        + (" The action may have been started all the same." if asked else "")
     )
 
 
