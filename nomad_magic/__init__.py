@@ -30,10 +30,10 @@ if TYPE_CHECKING:
         SettingsError,
         UsageError,
     )
-    from nomad_magic.nomad.api import arun, run, start
-    from nomad_magic.nomad.session import Session
-    from nomad_magic.nomad.settings import Options
-    from nomad_magic.result import ActionResult, Outcome
+    from nomad_magic.nomad.target import Options
+    from nomad_magic.record.result import ActionResult, Outcome
+    from nomad_magic.run.api import arun, run, start
+    from nomad_magic.run.session import Session
 
 __version__ = "0.1.0"
 
@@ -55,13 +55,13 @@ _ERRORS: Final = (
 # library, which the tests hold it to.
 _HOMES: Final = {
     **dict.fromkeys(_ERRORS, "nomad_magic.errors"),
-    "ActionResult": "nomad_magic.result",
-    "Outcome": "nomad_magic.result",
-    "Options": "nomad_magic.nomad.settings",
-    "Session": "nomad_magic.nomad.session",
-    "arun": "nomad_magic.nomad.api",
-    "run": "nomad_magic.nomad.api",
-    "start": "nomad_magic.nomad.api",
+    "ActionResult": "nomad_magic.record.result",
+    "Outcome": "nomad_magic.record.result",
+    "Options": "nomad_magic.nomad.target",
+    "Session": "nomad_magic.run.session",
+    "arun": "nomad_magic.run.api",
+    "run": "nomad_magic.run.api",
+    "start": "nomad_magic.run.api",
 }
 
 __all__ = [

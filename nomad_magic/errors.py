@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nomad_magic.result import ActionResult
+    from nomad_magic.record.result import ActionResult
 
 
 class NomadMagicError(Exception):

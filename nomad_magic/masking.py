@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, AnyStr, Final
 
-from nomad_magic.nomad.gowords import to_bytes
+from nomad_magic.go import to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

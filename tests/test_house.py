@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nomad_magic import __all__ as public_names
-from nomad_magic.flags import FLAGS, help_text
+from nomad_magic.line.flags import FLAGS, help_text
 from nomad_magic.notebook.magics import NomadMagics
 
 ROOT = Path(__file__).parents[1]
@@ -139,7 +139,7 @@ def test_imports_point_one_way(name: str) -> None:
         exceptions |= {"nomad_magic.notebook.magics"}
     if name == "nomad_magic.__main__":
         exceptions |= {"nomad_magic.agent.cli"}
-    if name == "nomad_magic.notebook.embedded":
+    if name == "nomad_magic.notebook.agent_command":
         # It starts the agent, as a process of its own.
         exceptions |= {"nomad_magic.agent"}
     wrong = {one for one in ours(name) if part(one) not in allowed and one not in exceptions}

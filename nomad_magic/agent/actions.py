@@ -7,10 +7,10 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.agent import acl
-from nomad_magic.agent.execs import ExecSession
+from nomad_magic.agent.exec_session import ExecSession
 from nomad_magic.agent.spawn import Process, Spawner, StartError
 from nomad_magic.agent.stdio import Streams
-from nomad_magic.agent.wire import INTERNAL_ERROR, POLICY_VIOLATION, SocketWire
+from nomad_magic.agent.websocket import INTERNAL_ERROR, POLICY_VIOLATION, SocketWire
 from nomad_magic.nomad.frames import FrameError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nomad_magic.agent.acl import Token, load_policy
-from nomad_magic.agent.guard import run_guarded
 from nomad_magic.agent.jobfile import load_jobs
+from nomad_magic.agent.reaper import run_guarded
 from nomad_magic.agent.run import Settings, run
 from nomad_magic.errors import AgentError
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from nomad_magic.agent.guard import descendants
+from nomad_magic.agent.reaper import descendants
 from nomad_magic.errors import AgentError
 
 if TYPE_CHECKING:

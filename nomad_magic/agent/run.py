@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from nomad_magic.agent.acl import Acl, Token
 from nomad_magic.agent.cluster import Cluster
-from nomad_magic.agent.guard import GRACE_SECONDS
 from nomad_magic.agent.listen import Listener, bind_loopback, bind_unix, tls_context
+from nomad_magic.agent.reaper import GRACE_SECONDS
 from nomad_magic.agent.spawn import IDLE_DIRECTORY, Spawner
 from nomad_magic.errors import AgentError
 

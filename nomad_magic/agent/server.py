@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from aiohttp import web
 
-from nomad_magic.agent import acl, answers
+from nomad_magic.agent import acl, responses
 from nomad_magic.agent.cluster import FIRST_INDEX, Cluster
 from nomad_magic.agent.jobs import DEFAULT_NAMESPACE, REGION
 
@@ -156,7 +156,7 @@ class Api:
             and token.may(acl.LIST_JOBS, job.namespace)
         ]
         return [
-            answers.job_stub(
+            responses.job_stub(
                 job,
                 self._cluster.allocations_of(job),
                 submitted=self._cluster.submitted,
@@ -184,8 +184,8 @@ class Api:
         return self._job(job)
 
     def _job(self, job: Job) -> Any:
-        status = answers.job_status(self._cluster.allocations_of(job))
-        return answers.job(job, status=status, submitted=self._cluster.submitted, index=FIRST_INDEX)
+        status = responses.job_status(self._cluster.allocations_of(job))
+        return responses.job(job, status=status, submitted=self._cluster.submitted, index=FIRST_INDEX)
 
     def _job_allocations(self, job: Job | None, _job_id: str) -> Any:
         found = self._cluster.allocations_of(job) if job is not None else []
@@ -194,7 +194,7 @@ class Api:
     def _job_actions(self, job: Job | None, job_id: str) -> Any:
         if job is None:
             raise Refusal(500, f'Unknown job "{job_id}"')
-        return answers.job_actions(job)
+        return responses.job_actions(job)
 
     def _job_versions(self, job: Job | None, _job_id: str) -> Any:
         if job is None:
@@ -226,17 +226,17 @@ class Api:
             raise Refusal(404, "alloc not found", indexed=True)
         if not token.may(acl.READ_JOB, allocation.job.namespace):
             raise Refusal(403, "Permission denied")
-        return answers.allocation(
+        return responses.allocation(
             allocation, self._cluster.node, submitted=self._cluster.submitted, index=FIRST_INDEX
         )
 
     def _stub(self, allocation: Allocation) -> Any:
-        return answers.allocation_stub(allocation, self._cluster.node, index=FIRST_INDEX)
+        return responses.allocation_stub(allocation, self._cluster.node, index=FIRST_INDEX)
 
     def _nodes(self, _query: Mapping[str, str], token: Token) -> Any:
         if not token.may_read_nodes:
             raise Refusal(403, "Permission denied")
-        return [answers.node_stub(self._cluster.node, address=self.address, index=FIRST_INDEX)]
+        return [responses.node_stub(self._cluster.node, address=self.address, index=FIRST_INDEX)]
 
     def _node(self, rest: str, _query: Mapping[str, str], token: Token) -> Any:
         if not token.may_read_nodes:
@@ -246,13 +246,13 @@ class Api:
             raise Refusal(500, "node lookup failed: index error: UUID must be 36 characters")
         if node_id != self._cluster.node.id:
             raise Refusal(404, "node not found", indexed=True)
-        return answers.node(
+        return responses.node(
             self._cluster.node, address=self.address, tls=self._tls, index=FIRST_INDEX
         )
 
     def _namespaces(self, _query: Mapping[str, str], token: Token) -> Any:
         return [
-            answers.namespace(name, index=1)
+            responses.namespace(name, index=1)
             for name in self._cluster.namespaces
             if token.may(acl.READ_JOB, name) or token.may(acl.LIST_JOBS, name)
         ]

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.agent.environ import Directories, Node, interpolate, task_environment
-from nomad_magic.agent.guard import GRACE_SECONDS
 from nomad_magic.agent.jobs import SECOND
+from nomad_magic.agent.reaper import GRACE_SECONDS
 from nomad_magic.agent.spawn import Process, Spawner, StartError
 
 if TYPE_CHECKING:

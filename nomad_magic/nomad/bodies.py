@@ -12,7 +12,7 @@ import h11
 import httpx
 from websockets.exceptions import InvalidHandshake
 
-from nomad_magic.nomad import networds
+from nomad_magic.nomad import explain
 from nomad_magic.nomad.transport import ProxyRefused, Unanswered
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class TooLargeError(ValueError):
     """
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the answer is {networds.too_large(limit)}")
+        super().__init__(f"the answer is {explain.too_large(limit)}")
 
 
 async def read(response: httpx.Response, limit: int) -> bytes:

@@ -16,22 +16,18 @@ import httpx
 import msgspec
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
-from nomad_magic.nomad import bodies, networds, redirects, tls
+from nomad_magic.go import basic_auth, go_quote, to_bytes
+from nomad_magic.nomad import bodies, explain, redirects, tls
 from nomad_magic.nomad.dial import EarlyDial
-from nomad_magic.nomad.gowords import basic_auth, go_quote, to_bytes
-from nomad_magic.nomad.settings import parse_address
-from nomad_magic.nomad.transport import (
-    SWITCHING_PROTOCOLS,
-    Transport,
-    Way,
-)
+from nomad_magic.nomad.target import parse_address
+from nomad_magic.nomad.transport import SWITCHING_PROTOCOLS, Transport, Way
 from nomad_magic.nomad.websocket import ExecConnection, Handshake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nomad_magic.nomad.protocol import ExecProtocol
-    from nomad_magic.nomad.settings import Options, Target
+    from nomad_magic.nomad.target import Options, Target
 
 T = TypeVar("T")
 
@@ -126,7 +122,7 @@ class Client:
         except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
             text = _text(body[:BODY_SHOWN])
             raise UnexpectedAnswer(
-                networds.not_json(body, error),
+                explain.not_json(body, error),
                 status=response.status_code,
                 body=text,
                 hint=_hint(response, text),
@@ -234,7 +230,7 @@ class Client:
                 if not asked:
                     protocol.not_asked()
                 unreachable = self._unreachable("", error, upgrade=True)
-                unreachable.hint = unreachable.hint or networds.cut_short(error, asked=asked)
+                unreachable.hint = unreachable.hint or explain.cut_short(error, asked=asked)
                 raise unreachable from error
             # A gateway that waited in vain has handed the upgrade on; all else is definite.
             if response.status_code != httpx.codes.GATEWAY_TIMEOUT:
@@ -249,12 +245,12 @@ class Client:
         address, options = self.target.address, self.options
         if self._proxy is None:
             return Unreachable(
-                prefix + networds.explain(error, address, options, upgrade=upgrade),
-                hint=networds.certificate_hint(error, address, self.target.tls) or self.target.hint,
+                prefix + explain.explain(error, address, options, upgrade=upgrade),
+                hint=explain.certificate_hint(error, address, self.target.tls) or self.target.hint,
             )
         variable = f"{address.scheme}_proxy".upper()
         return Unreachable(
-            prefix + networds.explain_by_proxy(error, self._proxy, options, upgrade=upgrade),
+            prefix + explain.explain_by_proxy(error, self._proxy, options, upgrade=upgrade),
             hint=f"The way went through the proxy {self._proxy} ({variable}). NO_PROXY names the "
             "hosts for which there is to be none.",
         )
@@ -338,7 +334,7 @@ def _text(body: bytes) -> str:
 
 
 def _hint(response: httpx.Response, body: str) -> str:
-    return networds.answer_hint(response.status_code, body, response.headers)
+    return explain.answer_hint(response.status_code, body, response.headers)
 
 
 def _unexpected(response: httpx.Response, data: bytes, hint: str = "") -> UnexpectedAnswer:

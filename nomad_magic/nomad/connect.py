@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.errors import RequestError, SettingsError, UnexpectedAnswer
-from nomad_magic.nomad import pool
+from nomad_magic.nomad import cache
 from nomad_magic.nomad.protocol import State
-from nomad_magic.nomad.settings import parse_address
+from nomad_magic.nomad.target import parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.dial import EarlyDial
     from nomad_magic.nomad.locate import Node
     from nomad_magic.nomad.protocol import ExecProtocol
-    from nomad_magic.nomad.settings import Options
+    from nomad_magic.nomad.target import Options
     from nomad_magic.nomad.websocket import ExecConnection
 
 GLOBAL_REGION: Final = "global"
@@ -50,7 +50,7 @@ class Connector:
 
     def begin(self, node_id: str) -> None:
         """Begin the connection to where the last session on a node went."""
-        node = pool.remembered(node_id)
+        node = cache.remembered(node_id)
         if node is None:
             return
         client = self._node_client(node) or self._client
@@ -75,14 +75,14 @@ class Connector:
                 been started all the same.
         """
         if node is not None:
-            pool.remember(node)
+            cache.remember(node)
             if (direct := self._node_client(node)) is not None:
                 try:
                     return await self._ask(direct, path, params)
                 except RequestError:
                     if self._protocol.state is State.OPENING:
                         raise
-                    pool.node_failed(str(direct.target.address))
+                    cache.node_failed(str(direct.target.address))
         try:
             return await self._ask(self._client, path, params)
         except UnexpectedAnswer:
@@ -117,7 +117,7 @@ class Connector:
         seconds = min(NODE_CONNECT_SECONDS, self._options.connect_timeout)
         try:
             address = parse_address(f"{scheme}://{node.http_addr}")
-            if not pool.node_usable(str(address)):
+            if not cache.node_usable(str(address)):
                 return None
             tls = of.tls
             if node.tls_enabled:

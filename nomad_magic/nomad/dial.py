@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohappyeyeballs
 
-from nomad_magic.nomad import loop
+from nomad_magic.run import loop
 
 if TYPE_CHECKING:
     from aiohappyeyeballs import AddrInfoType

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nomad_magic.nomad.gowords import to_bytes
+from nomad_magic.go import to_bytes
 
 
 class EscapeReader:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from nomad_magic.errors import LocateError
-from nomad_magic.nomad.gowords import go_quote
+from nomad_magic.go import go_quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

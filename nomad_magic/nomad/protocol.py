@@ -42,7 +42,7 @@ from nomad_magic.nomad.frames import (
 )
 
 if TYPE_CHECKING:
-    from nomad_magic.transcript import StreamName
+    from nomad_magic.record.transcript import StreamName
 
 CTRL_C: Final = b"\x03"
 CTRL_D: Final = b"\x04"

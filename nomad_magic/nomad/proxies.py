@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
 from nomad_magic.errors import SettingsError
+from nomad_magic.go import Url, go_quote, parse_url, split_port, to_bytes
 from nomad_magic.masking import basic_auth_secrets
-from nomad_magic.nomad.gowords import Url, go_quote, parse_url, split_port, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nomad_magic.nomad.settings import Address
+    from nomad_magic.nomad.target import Address
 
 USABLE: Final = frozenset({"http", "https"})
 HIGHEST_PORT: Final = 65535

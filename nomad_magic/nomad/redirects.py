@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from nomad_magic.nomad.gowords import go_quote
+from nomad_magic.go import go_quote
 
 MOST: Final = 10
 """How many requests are made for one question, as by Go's client."""

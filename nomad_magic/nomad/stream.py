@@ -16,7 +16,7 @@ import ssl
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
-from nomad_magic.nomad import loop
+from nomad_magic.run import loop
 
 if TYPE_CHECKING:
     import socket

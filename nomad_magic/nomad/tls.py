@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from nomad_magic.errors import SettingsError
-from nomad_magic.nomad.gowords import pem_blocks
+from nomad_magic.go import pem_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nomad_magic.nomad.gowords import PemBlock
-    from nomad_magic.nomad.settings import TLSFiles
+    from nomad_magic.go import PemBlock
+    from nomad_magic.nomad.target import TLSFiles
 
 SYSTEM_FILES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",

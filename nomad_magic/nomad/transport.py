@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING, Any, Final
 import h11
 import httpx
 
+from nomad_magic.go import basic_auth, to_bytes
 from nomad_magic.nomad.dial import dial, dial_unix
-from nomad_magic.nomad.gowords import basic_auth, to_bytes
 from nomad_magic.nomad.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from nomad_magic.nomad.dial import EarlyDial
-    from nomad_magic.nomad.settings import Address
+    from nomad_magic.nomad.target import Address
 
 KEPT_CONNECTIONS: Final = 4
 """How many idle connections to one target are kept."""

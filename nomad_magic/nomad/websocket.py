@@ -14,7 +14,7 @@ from websockets.http11 import Response
 from websockets.protocol import OPEN, Protocol, Side
 from websockets.uri import WebSocketURI
 
-from nomad_magic.nomad import networds
+from nomad_magic.nomad import explain
 from nomad_magic.nomad.protocol import CLOSE_ABNORMAL
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class ExecConnection:
         try:
             data, self._rest = self._rest or await self._stream.read(), b""
         except OSError as error:
-            raise ConnectionEnded(CLOSE_ABNORMAL, f"read: {networds.os_error(error)}") from error
+            raise ConnectionEnded(CLOSE_ABNORMAL, f"read: {explain.os_error(error)}") from error
         if data:
             self._rest = data[PIECE_BYTES:]
             self._protocol.receive_data(data[:PIECE_BYTES])
@@ -183,7 +183,7 @@ class ExecConnection:
             # What came was refused.
             words = close.reason or str(self._protocol.parser_exc)
             if close.code == 1009:
-                words = f"a frame is {networds.too_large(self._max)} (max_frame_bytes)"
+                words = f"a frame is {explain.too_large(self._max)} (max_frame_bytes)"
             return ConnectionEnded(CLOSE_ABNORMAL, words)
         return None
 
@@ -221,4 +221,4 @@ class ExecConnection:
             await self._stream.write(data)
         except OSError as error:
             self._deaf = True
-            raise ConnectionEnded(CLOSE_ABNORMAL, f"write: {networds.os_error(error)}") from error
+            raise ConnectionEnded(CLOSE_ABNORMAL, f"write: {explain.os_error(error)}") from error

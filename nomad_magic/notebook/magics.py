@@ -16,27 +16,27 @@ from IPython.core.magic import (
 )
 from traitlets import Bool, Enum, Float, Int
 
-from nomad_magic import words
 from nomad_magic.errors import Interrupted, NomadMagicError, UsageError
-from nomad_magic.flags import HelpRequested, help_text
-from nomad_magic.nomad import api
-from nomad_magic.nomad.api import Typing
-from nomad_magic.nomad.settings import Options
-from nomad_magic.notebook import control, surroundings
-from nomad_magic.notebook.embedded import AgentCommand
-from nomad_magic.notebook.quiet import QuietDisplay
-from nomad_magic.notebook.text_view import TextView
+from nomad_magic.line import shellwords
+from nomad_magic.line.flags import HelpRequested, help_text
+from nomad_magic.nomad.target import Options
+from nomad_magic.notebook.agent_command import AgentCommand
+from nomad_magic.notebook.kernel import control_channel, host
+from nomad_magic.notebook.kernel.displayhook import QuietDisplay
+from nomad_magic.notebook.views.text import TextView
+from nomad_magic.run import api
+from nomad_magic.run.api import Typing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nomad_magic.nomad.session import Session
-    from nomad_magic.notebook.surroundings import Surroundings
-    from nomad_magic.notebook.view import View
-    from nomad_magic.notebook.widget_view import WidgetView
-    from nomad_magic.result import ActionResult
+    from nomad_magic.notebook.kernel.host import Surroundings
+    from nomad_magic.notebook.views.base import View
+    from nomad_magic.notebook.views.widget import WidgetView
+    from nomad_magic.record.result import ActionResult
+    from nomad_magic.run.session import Session
 
 DEFAULTS = Options()
 
@@ -143,7 +143,7 @@ class NomadMagics(Magics):
         local = local_ns or {}
         body = cell
         if cell is not None:
-            line, body = words.join_continuation(line, cell)
+            line, body = shellwords.join_continuation(line, cell)
 
         def variables(name: str) -> object:
             for names in (local, shell.user_ns, os.environ):
@@ -157,14 +157,14 @@ class NomadMagics(Magics):
             code = compile(tree, "<nomad_action>", "eval")
             return eval(code, shell.user_global_ns, {**shell.user_ns, **local})  # noqa: S307 - see above
 
-        split = words.split(line, variables=variables, evaluate=evaluate)
+        split = shellwords.split(line, variables=variables, evaluate=evaluate)
         data = body.encode("utf-8", "surrogateescape") if body is not None else None
         return list(split.words), data, split.background
 
     def _run(
         self, argv: Sequence[str], body: bytes | None, *, background: bool
     ) -> ActionResult | Session | None:
-        around = surroundings.look(self._shell)
+        around = host.look(self._shell)
         attended = around.attended and body is None
         widget = self._wants_widget(around)
         if widget is not None or background:
@@ -210,9 +210,9 @@ class NomadMagics(Magics):
             return None
         if self.view == "auto" and not around.attended:
             return None
-        from nomad_magic.notebook import widget_view  # noqa: PLC0415 - ipywidgets loads slowly
+        from nomad_magic.notebook.views import widget  # noqa: PLC0415 - ipywidgets loads slowly
 
-        return widget_view.WidgetView if widget_view.built() else None
+        return widget.WidgetView if widget.built() else None
 
     def _fail(self, error: NomadMagicError) -> None:
         result = error.result
@@ -262,7 +262,7 @@ class _Loaded:
         """Put it back."""
         self.magics.quiet.uninstall()
         self.magics.agent.close()
-        control.forget(self.shell)
+        control_channel.forget(self.shell)
         self._configurables.remove(self.magics)
         registry = self.shell.magics_manager.magics
         for (kind, name), function in self.before.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nomad_magic.agent import answers
+from nomad_magic.agent import responses
 from nomad_magic.agent.hcl import unquote
 from nomad_magic.agent.jobfile import DEMO, load_file, load_jobs
 from nomad_magic.errors import AgentError
@@ -23,7 +23,7 @@ def recorded(name: str) -> Any:
 def test_hcl_gives_the_recorded_actions() -> None:
     """The runbook's actions are, word for word, those that a real agent made of it."""
     (job,) = load_file(DATA / "jobs" / "runbook.nomad.hcl")
-    assert answers.job_actions(job) == recorded("job-actions")
+    assert responses.job_actions(job) == recorded("job-actions")
 
 
 def test_api_json_gives_the_same_job(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_api_json_gives_the_same_job(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(document))
         (job,) = load_file(path)
-        assert answers.job_actions(job) == answers.job_actions(from_hcl)
+        assert responses.job_actions(job) == responses.job_actions(from_hcl)
         assert [group.count for group in job.groups] == [3, 1]
 
 

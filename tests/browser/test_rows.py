@@ -15,10 +15,10 @@ import pytest
 from support import sequences
 
 from nomad_magic import terminal
-from nomad_magic.record import Record
-from nomad_magic.result import ActionResult
+from nomad_magic.record.record import Record
+from nomad_magic.record.result import ActionResult
+from nomad_magic.record.transcript import text_decoder
 from nomad_magic.terminal import Terminal
-from nomad_magic.transcript import text_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,11 +14,11 @@ from support.cells import environment
 from support.certificates import Certificates
 from support.scripted import Script, scripted
 
-from nomad_magic import flags
 from nomad_magic.errors import NomadMagicError, RequestError, SettingsError
+from nomad_magic.line import flags
 from nomad_magic.nomad.client import Client
 from nomad_magic.nomad.protocol import ExecProtocol
-from nomad_magic.nomad.settings import Options, target
+from nomad_magic.nomad.target import Options, target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ from support import nomads
 from support.cells import Shell, environment
 from support.recorder import Asked, Recorder, recorder
 
-from nomad_magic import flags
+from nomad_magic.line import flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

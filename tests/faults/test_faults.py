@@ -55,8 +55,8 @@ from support.scripted import recorded
 
 import nomad_magic
 from nomad_magic import errors
-from nomad_magic.nomad import loop
-from nomad_magic.result import Outcome
+from nomad_magic.record.result import Outcome
+from nomad_magic.run import loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -387,9 +387,9 @@ def test_a_fault(peers: tuple[Peer, Peer, dict[str, str]], case: Case) -> None:
 
 def start(one: Peer, node: Peer) -> None:
     """Have both be honest from now on; a node that failed is tried again."""
-    from nomad_magic.nomad import pool  # noqa: PLC0415 - what a minute's wait would do
+    from nomad_magic.nomad import cache  # noqa: PLC0415 - what a minute's wait would do
 
-    pool._tired.clear()
+    cache._tired.clear()
     for each in (one, node):
         each.faults.clear()
         each.asked.clear()

@@ -13,7 +13,7 @@ import pytest
 from support.nomads import until
 
 import nomad_magic
-from nomad_magic.result import Outcome
+from nomad_magic.record.result import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +107,7 @@ def test_a_cancelled_arun_stops_its_action() -> None:
 
 
 def _running() -> list[nomad_magic.Session]:
-    from nomad_magic.nomad.winddown import running  # noqa: PLC0415 - not part of the public API
+    from nomad_magic.run.shutdown import running  # noqa: PLC0415 - not part of the public API
 
     return running()
 

@@ -19,8 +19,8 @@ from support.scripted import Script, answer, leave, recorded, scripted
 
 import nomad_magic
 from nomad_magic import errors
-from nomad_magic.nomad import settings
-from nomad_magic.result import Outcome
+from nomad_magic.nomad import target
+from nomad_magic.record.result import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def test_no_address_and_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     """With nothing set and nothing on the default address, an embedded agent is offered."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    monkeypatch.setattr(settings, "DEFAULT_ADDRESS", f"http://127.0.0.1:{port}")
+    monkeypatch.setattr(target, "DEFAULT_ADDRESS", f"http://127.0.0.1:{port}")
     with pytest.raises(errors.Unreachable) as caught:
         nomad_magic.run(LINE, env={})
     assert "%nomad_agent start" in caught.value.hint

@@ -17,8 +17,8 @@ from support.scripted import Script, leave, scripted
 
 import nomad_magic
 from nomad_magic import errors
-from nomad_magic.nomad import api, loop
-from nomad_magic.result import Outcome
+from nomad_magic.record.result import Outcome
+from nomad_magic.run import api, loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ def test_an_interrupted_run_has_ended_when_it_returns(embedded_agent: Agent) -> 
         )
         os.kill(os.getpid(), number)
 
-    from nomad_magic.nomad.winddown import running  # noqa: PLC0415 - not part of the public API
+    from nomad_magic.run.shutdown import running  # noqa: PLC0415 - not part of the public API
 
     class Alarm(Exception):
         result: Any = None

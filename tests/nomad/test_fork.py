@@ -15,8 +15,8 @@ from support.nomads import until
 from support.scripted import leave, scripted
 
 import nomad_magic
-from nomad_magic.result import Outcome
-from nomad_magic.transcript import Transcript
+from nomad_magic.record.result import Outcome
+from nomad_magic.record.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from nomad_magic.nomad import pace
-from nomad_magic.nomad.turns import FRAMES_A_TURN, Turns
+from nomad_magic.run import pace
+from nomad_magic.run.throttle import FRAMES_A_TURN, Turns
 
 if TYPE_CHECKING:
     import pytest

@@ -259,8 +259,8 @@ def test_a_page_that_does_not_acknowledge_gets_no_more_than_the_window(page: Pag
 
 def test_a_flood_is_shown_in_small_looks(page: Page) -> None:
     """Between two looks at a flood a page gets nothing, also where it flows slowly."""
-    rest = "import nomad_magic.nomad.pace\nbefore, nomad_magic.nomad.pace.REST ="
-    page.run(f"{rest} nomad_magic.nomad.pace.REST, 20.0\n%nomad_action {SERVER} flood500")
+    rest = "import nomad_magic.run.pace\nbefore, nomad_magic.run.pace.REST ="
+    page.run(f"{rest} nomad_magic.run.pace.REST, 20.0\n%nomad_action {SERVER} flood500")
     started(page)
 
     def shown_and_skipped() -> tuple[int, int]:
@@ -274,7 +274,7 @@ def test_a_flood_is_shown_in_small_looks(page: Page) -> None:
     shown, skipped = shown_and_skipped()
     page.send({"type": "stop", "label": "Stop"})
     page.finish()
-    page.run("nomad_magic.nomad.pace.REST = before")
+    page.run("nomad_magic.run.pace.REST = before")
     page.finish()
     assert shown < skipped / 10
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from nomad_magic.transcript import text_decoder
+from nomad_magic.record.transcript import text_decoder
 
 if TYPE_CHECKING:
     from nomad_magic.terminal import Colour, Line

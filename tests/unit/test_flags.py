@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nomad_magic.errors import FlagError, UsageError
-from nomad_magic.flags import (
+from nomad_magic.go import encode_query, go_quote, parse_bool, path_escape, query_escape
+from nomad_magic.line.flags import (
     FLAGS,
     ActionArgs,
     HelpRequested,
@@ -23,14 +24,7 @@ from nomad_magic.flags import (
     parse,
     without_password,
 )
-from nomad_magic.nomad.gowords import (
-    encode_query,
-    go_quote,
-    parse_bool,
-    path_escape,
-    query_escape,
-)
-from nomad_magic.words import split
+from nomad_magic.line.shellwords import split
 
 RECORDED = json.loads(
     (Path(__file__).parents[1] / "data" / "cli" / "parse.json").read_text(encoding="utf-8")

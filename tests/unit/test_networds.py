@@ -20,20 +20,15 @@ import pytest
 import trustme
 from support.front import has_ipv6
 
-from nomad_magic import flags
 from nomad_magic.errors import NomadMagicError, RequestError, UnexpectedAnswer, Unreachable
+from nomad_magic.go import basic_auth
+from nomad_magic.line import flags
 from nomad_magic.nomad.bodies import REFUSAL_BYTES, unpacked
 from nomad_magic.nomad.client import Client
 from nomad_magic.nomad.dial import DialTimeout
-from nomad_magic.nomad.gowords import basic_auth
-from nomad_magic.nomad.networds import (
-    explain,
-    in_between,
-    not_json,
-    os_error,
-)
+from nomad_magic.nomad.explain import explain, in_between, not_json, os_error
 from nomad_magic.nomad.protocol import ExecProtocol
-from nomad_magic.nomad.settings import Address, Options, Target, TLSFiles, parse_address, target
+from nomad_magic.nomad.target import Address, Options, Target, TLSFiles, parse_address, target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

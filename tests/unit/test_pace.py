@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nomad_magic.nomad.pace import HURRY_SECONDS, MOST_REST_SECONDS, REST, Pace
+from nomad_magic.run.pace import HURRY_SECONDS, MOST_REST_SECONDS, REST, Pace
 
 
 def test_nobody_rests_unasked() -> None:

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nomad_magic.masking import MASK, Masker
-from nomad_magic.record import END_BYTES, WHOLE_BYTES, Record
-from nomad_magic.result import ActionResult, Outcome, Place
-from nomad_magic.styled import CONTRAST, _luminance
-from nomad_magic.wording import instant, left_out, seconds, size
+from nomad_magic.record.humanize import instant, left_out, seconds, size
+from nomad_magic.record.record import END_BYTES, WHOLE_BYTES, Record
+from nomad_magic.record.result import ActionResult, Outcome, Place
+from nomad_magic.terminal.html import CONTRAST, _luminance
 
 if TYPE_CHECKING:
-    from nomad_magic.transcript import StreamName
+    from nomad_magic.record.transcript import StreamName
 
 DATA = Path(__file__).parents[1] / "data"
 TOKEN = "6d5f8a2e-0c1b-4e7f-9a3d-b2c4d6e8f001"

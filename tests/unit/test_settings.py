@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nomad_magic import flags
 from nomad_magic.errors import SettingsError, UsageError
-from nomad_magic.flags import ActionArgs
+from nomad_magic.line import flags
+from nomad_magic.line.flags import ActionArgs
 from nomad_magic.masking import MASK, SHORTEST
 from nomad_magic.nomad.locate import sanitize_prefix
-from nomad_magic.nomad.settings import Address, Target, TLSFiles, parse_address, stray, target
+from nomad_magic.nomad.target import Address, Target, TLSFiles, parse_address, stray, target
 
 RECORDED = json.loads(
     (Path(__file__).parents[1] / "data" / "cli" / "parse.json").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from nomad_magic.errors import SettingsError
-from nomad_magic.nomad.settings import TLSFiles
+from nomad_magic.nomad.target import TLSFiles
 from nomad_magic.nomad.tls import SYSTEM_FILES, context, fingerprint
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nomad_magic.transcript import STREAMS, StreamName, Transcript, text_decoder
+from nomad_magic.record.transcript import STREAMS, StreamName, Transcript, text_decoder
 
 Pieces = list[tuple[StreamName, bytes]]
 
@@ -139,7 +139,7 @@ def test_without_a_place_for_a_file_what_is_in_memory_stays(
 
 FULL_DISK = textwrap.dedent("""
     import resource, sys, tempfile, warnings
-    from nomad_magic.transcript import Transcript
+    from nomad_magic.record.transcript import Transcript
 
     warnings.simplefilter("error")
     sys.unraisablehook = lambda found: (print(found.exc_value), sys.exit(9))

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nomad_magic import errors, flags
+from nomad_magic import errors
+from nomad_magic.line import flags
 from nomad_magic.masking import MASK, Masker
-from nomad_magic.result import ActionResult, Outcome, Place
-from nomad_magic.transcript import TRAVEL_BYTES, Transcript
+from nomad_magic.record.result import ActionResult, Outcome, Place
+from nomad_magic.record.transcript import TRAVEL_BYTES, Transcript
 
 SECRET = "c0ffee00-5ec7e7"
 

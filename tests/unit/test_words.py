@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nomad_magic.errors import LineError
-from nomad_magic.words import Line, join_continuation, split
+from nomad_magic.line.shellwords import Line, join_continuation, split
 
 NAMES: dict[str, object] = {
     "JOB": "cache",

@@ -6,19 +6,19 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from nomad_magic.nomad import ending
 from nomad_magic.nomad.link import Link, Look
 from nomad_magic.nomad.protocol import Output, State
 from nomad_magic.nomad.websocket import ConnectionEnded
+from nomad_magic.run import outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from nomad_magic.errors import NomadMagicError
     from nomad_magic.nomad.protocol import Event, ExecProtocol
-    from nomad_magic.nomad.turns import Turns
     from nomad_magic.nomad.websocket import ExecConnection
-    from nomad_magic.transcript import StreamName
+    from nomad_magic.record.transcript import StreamName
+    from nomad_magic.run.throttle import Turns
 
 
 class Conversation:
@@ -112,7 +112,7 @@ class Conversation:
         for event in events:
             if isinstance(event, Output):
                 self._keep(event.stream, event.data)
-            elif error := ending.failure_of(event):
+            elif error := outcome.failure_of(event):
                 self.failure = error
 
     async def _write(self) -> None:

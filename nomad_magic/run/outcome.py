@@ -18,15 +18,15 @@ from nomad_magic.errors import (
 )
 from nomad_magic.nomad import locate
 from nomad_magic.nomad.protocol import ExecProtocol, Exited, Lost, Output, Refused, Rung, State
-from nomad_magic.result import ActionResult, Outcome
-from nomad_magic.wording import seconds
+from nomad_magic.record.humanize import seconds
+from nomad_magic.record.result import ActionResult, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nomad_magic.nomad.client import Client
-    from nomad_magic.nomad.journey import Journey
-    from nomad_magic.nomad.session import Session
+    from nomad_magic.nomad.resolve import Journey
+    from nomad_magic.run.session import Session
 
 _NO_ADDRESS = (
     "No address was given and nothing answers on the default one. Set NOMAD_ADDR or -address, or "

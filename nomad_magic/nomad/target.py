@@ -14,9 +14,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.errors import SettingsError
-from nomad_magic.flags import without_password
-from nomad_magic.masking import Masker, basic_auth_secrets
-from nomad_magic.nomad.gowords import (
+from nomad_magic.go import (
     BAD_USERINFO,
     encode_query,
     go_quote,
@@ -25,12 +23,14 @@ from nomad_magic.nomad.gowords import (
     parse_url,
     split_port,
 )
+from nomad_magic.line.flags import without_password
+from nomad_magic.masking import Masker, basic_auth_secrets
 from nomad_magic.nomad.proxies import Proxies, proxies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from nomad_magic.flags import ActionArgs
+    from nomad_magic.line.flags import ActionArgs
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:4646"
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}

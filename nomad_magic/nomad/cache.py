@@ -9,12 +9,13 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.nomad import loop, tls
+from nomad_magic.nomad import tls
 from nomad_magic.nomad.client import Client
+from nomad_magic.run import loop
 
 if TYPE_CHECKING:
     from nomad_magic.nomad.locate import Node
-    from nomad_magic.nomad.settings import Options, Target
+    from nomad_magic.nomad.target import Options, Target
 
 KEPT_CLIENTS: Final = 8
 """How many targets' connections are kept."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.agent import blanks
+from nomad_magic.agent import response_defaults
 from nomad_magic.agent.environ import DATACENTER
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def job_status(allocations: Iterable[Allocation]) -> str:
 def job(spec: Job, *, status: str, submitted: int, index: int) -> Json:
     """A whole job; `submitted` in nanoseconds since the epoch."""
     return {
-        **blanks.JOB,
+        **response_defaults.JOB,
         "CreateIndex": index,
         "Datacenters": list(spec.datacenters),
         "ID": spec.id,
@@ -234,7 +234,7 @@ def _allocation(allocation: Allocation, node: Node, *, index: int) -> Json:
 
 def _task_state(task: TaskRun) -> Json:
     return {
-        "Events": [{**blanks.EVENT, **event} for event in task.events],
+        "Events": [{**response_defaults.EVENT, **event} for event in task.events],
         "Failed": task.failed,
         "FinishedAt": _time(task.finished_at),
         "LastRestart": None,
@@ -247,7 +247,7 @@ def _task_state(task: TaskRun) -> Json:
 
 def _group(group: Group) -> Json:
     return {
-        **blanks.GROUP,
+        **response_defaults.GROUP,
         "Count": group.count,
         "Meta": group.meta or None,
         "Name": group.name,
@@ -258,7 +258,7 @@ def _group(group: Group) -> Json:
 
 def _task(task: Task) -> Json:
     return {
-        **blanks.TASK,
+        **response_defaults.TASK,
         "Actions": _actions(task) or None,
         "Config": {"command": task.command, "args": list(task.args)},
         "Driver": task.driver,

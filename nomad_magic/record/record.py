@@ -11,17 +11,17 @@ import shlex
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from nomad_magic.styled import LEGIBLE, line_html
+from nomad_magic.record.humanize import instant, left_out, size
+from nomad_magic.record.transcript import STREAMS, text_decoder
 from nomad_magic.terminal import DEFAULT, Span, Terminal
-from nomad_magic.transcript import STREAMS, text_decoder
-from nomad_magic.wording import instant, left_out, size
+from nomad_magic.terminal.html import LEGIBLE, line_html
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nomad_magic.result import ActionResult
+    from nomad_magic.record.result import ActionResult
+    from nomad_magic.record.transcript import StreamName
     from nomad_magic.terminal import Line
-    from nomad_magic.transcript import StreamName
 
 WHOLE_BYTES: Final = 1 << 16
 """How long an output may be, in bytes, and still be shown whole in a record."""

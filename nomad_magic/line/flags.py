@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from nomad_magic.errors import FlagError, UsageError
+from nomad_magic.go import go_quote, parse_bool, to_bytes
 from nomad_magic.masking import MASK
-from nomad_magic.nomad.gowords import go_quote, parse_bool, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,8 +6,8 @@ import asyncio
 import time
 from typing import Final
 
-from nomad_magic.nomad import loop
-from nomad_magic.nomad.pace import Pace
+from nomad_magic.run import loop
+from nomad_magic.run.pace import Pace
 
 FRAMES_A_TURN: Final = 64
 """How many frames a reader takes before it lets others have their turn."""

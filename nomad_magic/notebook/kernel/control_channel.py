@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nomad_magic.notebook.feed import Feed
+    from nomad_magic.notebook.live.output import Feed
 
 MESSAGE: Final = "nomad_magic_message"
 """The type of such a message; its content names the feed it is for."""

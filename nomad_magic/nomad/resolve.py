@@ -12,23 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from nomad_magic.errors import (
-    ExecError,
-    LocateError,
-    RequestError,
-    UnexpectedAnswer,
-)
-from nomad_magic.nomad import locate, pool
+from nomad_magic.errors import ExecError, LocateError, RequestError, UnexpectedAnswer
+from nomad_magic.go import go_quote, path_escape
+from nomad_magic.nomad import cache, locate
 from nomad_magic.nomad.connect import Connector
-from nomad_magic.nomad.gowords import go_quote, path_escape
 from nomad_magic.nomad.locate import Allocation, AllocationStub, JobStub, JobVersions, Node, Task
-from nomad_magic.result import Place
+from nomad_magic.record.result import Place
 
 if TYPE_CHECKING:
-    from nomad_magic.flags import ActionArgs
+    from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.protocol import ExecProtocol
-    from nomad_magic.nomad.settings import Options, Target
+    from nomad_magic.nomad.target import Options, Target
     from nomad_magic.nomad.websocket import ExecConnection
 
 HINT_SECONDS: Final = 3.0
@@ -209,11 +204,11 @@ class Journey:
         Where the word led to before is where it leads now, nearly always: both are asked for at
         the same time then, and the second answer is only taken if the first says so too.
         """
-        before = pool.found_before(self.target, self.args.job)
+        before = cache.found_before(self.target, self.args.job)
         guess = asyncio.create_task(self._allocations(client, *before)) if before else None
         try:
             found = job, namespace = await self._find_job(client)
-            pool.remember_job(self.target, self.args.job, found)
+            cache.remember_job(self.target, self.args.job, found)
             self._tell(replace(self._place, job=job, namespace=namespace or self.target.namespace))
             if guess is not None and found == before:
                 return job, await guess

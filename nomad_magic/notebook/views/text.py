@@ -10,17 +10,17 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
-from nomad_magic.notebook.following import Follower
-from nomad_magic.notebook.keyboard import Keyboard
-from nomad_magic.notebook.view import READ_BYTES, View
-from nomad_magic.transcript import STREAMS, text_decoder
-from nomad_magic.wording import left_out
+from nomad_magic.notebook.views.base import READ_BYTES, View
+from nomad_magic.notebook.views.keyboard import Keyboard
+from nomad_magic.record.humanize import left_out
+from nomad_magic.record.reader import Follower
+from nomad_magic.record.transcript import STREAMS, text_decoder
 
 if TYPE_CHECKING:
-    from nomad_magic.nomad.session import Session
-    from nomad_magic.notebook.following import Pieces
-    from nomad_magic.notebook.surroundings import Surroundings
-    from nomad_magic.transcript import StreamName
+    from nomad_magic.notebook.kernel.host import Surroundings
+    from nomad_magic.record.reader import Pieces
+    from nomad_magic.record.transcript import StreamName
+    from nomad_magic.run.session import Session
 
 HEAD_BYTES: Final = 1 << 16
 TAIL_BYTES: Final = 1 << 16

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.masking import Masker
-from nomad_magic.record import Record
-from nomad_magic.transcript import STREAMS, Transcript
-from nomad_magic.wording import seconds
+from nomad_magic.record.humanize import seconds
+from nomad_magic.record.record import Record
+from nomad_magic.record.transcript import STREAMS, Transcript
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
     from datetime import datetime
 
-    from nomad_magic.transcript import StreamName
+    from nomad_magic.record.transcript import StreamName
 
 SHORT_ID: Final = 8
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import WSMsgType, web
 
-from nomad_magic.agent.execs import GoneError
+from nomad_magic.agent.exec_session import GoneError
 
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest

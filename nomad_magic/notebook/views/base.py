@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nomad_magic.nomad.session import Session
-    from nomad_magic.notebook.surroundings import Surroundings
+    from nomad_magic.notebook.kernel.host import Surroundings
+    from nomad_magic.run.session import Session
 
 
 class View(ABC):

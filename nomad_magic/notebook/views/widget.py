@@ -17,19 +17,19 @@ import anywidget
 from ipywidgets import Widget
 from traitlets import Bool, Float, Int, Unicode
 
-from nomad_magic.notebook import control
-from nomad_magic.notebook.feed import Feed
-from nomad_magic.notebook.pump import CommPump
-from nomad_magic.notebook.view import View
-from nomad_magic.record import Record, announcement
+from nomad_magic.notebook.kernel import control_channel
+from nomad_magic.notebook.kernel.comm_pump import CommPump
+from nomad_magic.notebook.live.output import Feed
+from nomad_magic.notebook.views.base import View
+from nomad_magic.record.record import Record, announcement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nomad_magic.nomad.session import Session
-    from nomad_magic.notebook.surroundings import Surroundings
+    from nomad_magic.notebook.kernel.host import Surroundings
+    from nomad_magic.run.session import Session
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -140,7 +140,7 @@ class WidgetView(View):
             background=background,
         )
         self._feed = Feed(session, self._widget, self.wake)
-        if background and control.listen(shell, self._display, self._feed):
+        if background and control_channel.listen(shell, self._display, self._feed):
             self._widget.control = self._display
         self._announced: dict[str, str] = {}
         """What stands above the widget now."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.notebook.following import Follower
+from nomad_magic.record.reader import Follower
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nomad_magic.nomad.session import Session
-    from nomad_magic.notebook.widget_view import ActionWidget
+    from nomad_magic.notebook.views.widget import ActionWidget
+    from nomad_magic.run.session import Session
 
 FRAME_BYTES: Final = 1 << 16
 """The most bytes of output in one message."""

@@ -8,10 +8,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from nomad_magic.nomad import loop, stream
+from nomad_magic.nomad import stream
+from nomad_magic.run import loop
 
 if TYPE_CHECKING:
-    from nomad_magic.nomad.session import Session
+    from nomad_magic.run.session import Session
 
 GRACE_SECONDS: Final = 2.0
 """How long an action may clean up when the interpreter that started it ends."""

@@ -18,15 +18,15 @@ import h11
 import httpx
 from websockets.exceptions import InvalidHandshake
 
+from nomad_magic.go import go_quote
 from nomad_magic.nomad.dial import DialError, DialTimeout
-from nomad_magic.nomad.gowords import go_quote
 from nomad_magic.nomad.transport import HandshakeTimeout, ProxyRefused, Unanswered
-from nomad_magic.wording import size
+from nomad_magic.record.humanize import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nomad_magic.nomad.settings import Address, Options, TLSFiles
+    from nomad_magic.nomad.target import Address, Options, TLSFiles
 
 # X509_V_ERR_* of OpenSSL (its manual page X509_STORE_CTX_get_error).
 _UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})

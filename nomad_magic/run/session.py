@@ -15,21 +15,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from nomad_magic.errors import NomadMagicError
-from nomad_magic.nomad import ending, loop, pool, winddown
-from nomad_magic.nomad.conversation import Conversation
-from nomad_magic.nomad.journey import Journey
+from nomad_magic.nomad import cache
 from nomad_magic.nomad.protocol import ExecProtocol, Rung, State
-from nomad_magic.nomad.turns import Turns
-from nomad_magic.result import ActionResult, Outcome, Place
+from nomad_magic.nomad.resolve import Journey
+from nomad_magic.record.result import ActionResult, Outcome, Place
+from nomad_magic.run import loop, outcome, shutdown
+from nomad_magic.run.conversation import Conversation
+from nomad_magic.run.throttle import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
     from concurrent.futures import Future
     from types import TracebackType
 
-    from nomad_magic.flags import ActionArgs
+    from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
-    from nomad_magic.nomad.settings import Options, Target
+    from nomad_magic.nomad.target import Options, Target
     from nomad_magic.nomad.websocket import ExecConnection
 
 LAST_SECONDS: Final = 5.0
@@ -107,7 +108,7 @@ class Session:
 
     def start(self) -> Self:
         """Start the run in the background loop; return the session."""
-        winddown.add(self)
+        shutdown.add(self)
         self._future = loop.submit(self._run())
         return self
 
@@ -276,7 +277,7 @@ class Session:
             # Given up before it began.
             return None
         journey.on_progress = self._progress
-        client = pool.client(self.target, self.options)
+        client = cache.client(self.target, self.options)
         connection = await self._open(client)
         if connection is None:
             return None
@@ -285,7 +286,7 @@ class Session:
         self._began = time.monotonic()
         self._notify()
         failure = await self._talk(connection)
-        return await ending.explain_refusal(failure, journey, client) if failure else None
+        return await outcome.explain_refusal(failure, journey, client) if failure else None
 
     async def _open(self, client: Client) -> ExecConnection | None:
         """Open the exec session; None when the run was given up before it was open.
@@ -398,19 +399,19 @@ class Session:
         protocol.failed()
         result.ended = _now()
         result.exit_code = protocol.exit_code
-        result.outcome = ending.outcome(protocol)
+        result.outcome = outcome.outcome(protocol)
         if failure is not None:
             failure.message = result.masker.text(failure.message)
             failure.hint = result.masker.text(failure.hint)
             result.reason = failure.message
         elif result.outcome is Outcome.NOT_STARTED:
             result.reason = "stopped before the action was started"
-        self.error = ending.final_error(self, failure, protocol)
+        self.error = outcome.final_error(self, failure, protocol)
         if self.error is not None:
             self.error.result = result
         # What was typed may be long, and the session outlives the run.
         protocol.forget_stdin()
-        winddown.discard(self)
+        shutdown.discard(self)
         self._done.set()
         self._notify()
 

@@ -8,17 +8,17 @@ import enum
 import os
 from typing import TYPE_CHECKING
 
-from nomad_magic import flags, words
 from nomad_magic.errors import Interrupted, LineError, NomadMagicError
-from nomad_magic.nomad import pool, settings
-from nomad_magic.nomad.session import LAST_SECONDS, Session
-from nomad_magic.nomad.settings import Options
-from nomad_magic.result import Outcome
+from nomad_magic.line import flags, shellwords
+from nomad_magic.nomad import cache, target
+from nomad_magic.nomad.target import Options
+from nomad_magic.record.result import Outcome
+from nomad_magic.run.session import LAST_SECONDS, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nomad_magic.result import ActionResult
+    from nomad_magic.record.result import ActionResult
 
 
 INTERRUPTED_CLI = 130
@@ -63,9 +63,9 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
     """
     options = options or Options()
     args = flags.parse(argv, environ=environ, stdin_is_tty=stdin_is_tty)
-    target = settings.target(args, environ)
+    target = target.target(args, environ)
     try:
-        pool.check(target)
+        cache.check(target)
         flags.check_target(args)
     except NomadMagicError as error:
         _prefix_warnings(error, args.warnings)
@@ -244,7 +244,7 @@ def _split(line: str, environ: Mapping[str, str]) -> Sequence[str]:
             hint="Make the line with an f-string.",
         )
 
-    split = words.split(line, variables=environ.__getitem__, evaluate=evaluate)
+    split = shellwords.split(line, variables=environ.__getitem__, evaluate=evaluate)
     if split.background:
         raise LineError("An & at the end is for a notebook's line; use nomad_magic.start")
     return split.words

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nomad_magic.transcript import STREAMS
+from nomad_magic.record.transcript import STREAMS
 
 if TYPE_CHECKING:
     from nomad_magic.masking import StreamMasker
-    from nomad_magic.result import ActionResult
-    from nomad_magic.transcript import StreamName
+    from nomad_magic.record.result import ActionResult
+    from nomad_magic.record.transcript import StreamName
 
     Pieces = list[tuple[StreamName, bytes]]
 

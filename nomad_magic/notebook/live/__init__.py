@@ -1,0 +1,1 @@
+"""The live view: what the page and the kernel say to each other."""

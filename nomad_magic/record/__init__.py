@@ -1,0 +1,1 @@
+"""What is known of a run, and how it is written down."""

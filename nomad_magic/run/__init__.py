@@ -1,0 +1,1 @@
+"""One run of an action, from its line to its result."""
