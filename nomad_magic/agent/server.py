@@ -185,7 +185,9 @@ class Api:
 
     def _job(self, job: Job) -> Any:
         status = responses.job_status(self._cluster.allocations_of(job))
-        return responses.job(job, status=status, submitted=self._cluster.submitted, index=FIRST_INDEX)
+        return responses.job(
+            job, status=status, submitted=self._cluster.submitted, index=FIRST_INDEX
+        )
 
     def _job_allocations(self, job: Job | None, _job_id: str) -> Any:
         found = self._cluster.allocations_of(job) if job is not None else []

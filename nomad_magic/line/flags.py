@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nomad_magic.errors import FlagError, UsageError
 from nomad_magic.go import go_quote, parse_bool, to_bytes
-from nomad_magic.masking import MASK
+from nomad_magic.record.masking import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

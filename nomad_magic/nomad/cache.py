@@ -9,12 +9,12 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
+from nomad_magic import fork
 from nomad_magic.nomad import tls
 from nomad_magic.nomad.client import Client
-from nomad_magic.run import loop
 
 if TYPE_CHECKING:
-    from nomad_magic.nomad.locate import Node
+    from nomad_magic.nomad.models import Node
     from nomad_magic.nomad.target import Options, Target
 
 KEPT_CLIENTS: Final = 8
@@ -85,7 +85,7 @@ def _forget() -> None:
         kept.clear()
 
 
-loop.forget_after_fork(_forget)
+fork.in_child(_forget)
 
 
 def _keep(facts: OrderedDict[Any, Any], key: object, fact: object) -> None:

@@ -18,8 +18,7 @@ import msgspec
 from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
 from nomad_magic.go import basic_auth, go_quote, to_bytes
 from nomad_magic.nomad import bodies, explain, redirects, tls
-from nomad_magic.nomad.dial import EarlyDial
-from nomad_magic.nomad.target import parse_address
+from nomad_magic.nomad.address import HIGHEST_PORT, parse_address
 from nomad_magic.nomad.transport import SWITCHING_PROTOCOLS, Transport, Way
 from nomad_magic.nomad.websocket import ExecConnection, Handshake
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-HIGHEST_PORT = 65535
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -47,6 +45,7 @@ class Client:
         options: The bounds of each wait.
         context: Of the same certificates, where there is one already.
         dial_seconds: How long a TCP connection may take; None as `connect_timeout`.
+        way: The same target's, where there is one already.
 
     Raises:
         SettingsError: A certificate file, or a proxy, that cannot be used.
@@ -59,6 +58,7 @@ class Client:
         *,
         context: ssl.SSLContext | None = None,
         dial_seconds: float | None = None,
+        way: Way | None = None,
     ) -> None:
         self.target = target
         self.options = options
@@ -69,18 +69,16 @@ class Client:
             self._proxy is not None and self._proxy.scheme == "https"
         )
         self._ssl = context or tls.context(target.tls, needed=needed)
-        self._dial_seconds = options.connect_timeout if dial_seconds is None else dial_seconds
         self._server_name = target.tls.server_name or address.plain_name
-        self._transport = Transport(
-            Way(
-                address=address,
-                proxy=self._proxy,
-                context=self._ssl,
-                server_name=self._server_name,
-                dial_seconds=self._dial_seconds,
-                seconds=options.connect_timeout,
-            )
+        self._way = way or Way(
+            address=address,
+            proxy=self._proxy,
+            context=self._ssl,
+            server_name=self._server_name,
+            dial_seconds=options.connect_timeout if dial_seconds is None else dial_seconds,
+            seconds=options.connect_timeout,
         )
+        self._transport = Transport(self._way)
 
     def for_node(self, target: Target, seconds: float) -> Client:
         """Return a client for a node, with the same certificates.
@@ -90,6 +88,14 @@ class Client:
             seconds: How long the TCP connection may take.
         """
         return Client(target, self.options, context=self._ssl, dial_seconds=seconds)
+
+    def dialled(self) -> Client:
+        """Return a client for the same target whose first connection is begun at once."""
+        return Client(self.target, self.options, context=self._ssl, way=self._way.dialled())
+
+    def drop(self) -> None:
+        """Close a connection that was begun and not used."""
+        self._way.drop()
 
     async def get(self, path: str, params: Mapping[str, str], kind: type[T]) -> T:
         """Ask for something.
@@ -145,7 +151,7 @@ class Client:
         except bodies.FOREIGN as error:
             raise self._unreachable(f"Get {go_quote(url)}: ", error) from error
 
-    async def _send(  # noqa: PLR0913 - what differs between a question and an upgrade
+    async def _send(
         self,
         url: str,
         headers: Mapping[str, str],
@@ -153,7 +159,6 @@ class Client:
         seconds: float,
         *,
         protocol: ExecProtocol | None = None,
-        early: EarlyDial | None = None,
     ) -> httpx.Response:
         """Send a request; once it is under way its answer has so many seconds."""
 
@@ -173,26 +178,16 @@ class Client:
                 (to_bytes(name), to_bytes(value))
                 for name, value in (self._headers() | dict(headers)).items()
             ],
-            extensions={"sent": sent, "session": protocol is not None, "early": early},
+            extensions={"sent": sent, "session": protocol is not None},
         )
         # By the transport itself: httpx's client would look at a Location that is no URL.
         return await self._transport.handle_async_request(request)
-
-    def dial_early(self) -> EarlyDial | None:
-        """Begin the connection for an exec session; None where that cannot be done."""
-        address = self.target.address
-        usable = address.scheme in ("http", "https") and 0 < address.port <= HIGHEST_PORT
-        if self._proxy is not None or not usable or not address.hostname:
-            return None
-        return EarlyDial(address.hostname, address.port, self._dial_seconds)
 
     async def open_exec(
         self,
         path: str,
         params: Mapping[str, str],
         protocol: ExecProtocol,
-        *,
-        early: EarlyDial | None = None,
     ) -> ExecConnection:
         """Open an exec session; the upgrade is sent once, to each place that it is redirected to.
 
@@ -201,7 +196,6 @@ class Client:
             params: As for `get`.
             protocol: Is told as the upgrade goes out, and when it was definitely not taken:
                 whatever is raised, its state tells whether the action may have been started.
-            early: A connection from `dial_early` that is to be used.
 
         Raises:
             Unreachable: Nothing answered.
@@ -219,9 +213,7 @@ class Client:
                         bound,
                         self.options.connect_timeout,
                         protocol=protocol,
-                        early=early,
                     )
-                early = None
                 if response.status_code == SWITCHING_PROTOCOLS:
                     return handshake.complete(response, self.options.max_frame_bytes)
                 body = await bodies.read_refusal(response)

@@ -9,18 +9,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from nomad_magic.errors import RequestError, SettingsError, UnexpectedAnswer
+from nomad_magic.errors import ExecError, RequestError, SettingsError, UnexpectedAnswer
+from nomad_magic.go import path_escape
 from nomad_magic.nomad import cache
+from nomad_magic.nomad.address import parse_address
+from nomad_magic.nomad.explain import Step
 from nomad_magic.nomad.protocol import State
-from nomad_magic.nomad.target import parse_address
+from nomad_magic.record.facts import SHORT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
-    from nomad_magic.nomad.dial import EarlyDial
-    from nomad_magic.nomad.locate import Node
+    from nomad_magic.nomad.models import Node
     from nomad_magic.nomad.protocol import ExecProtocol
+    from nomad_magic.nomad.resolve import Resolved
     from nomad_magic.nomad.target import Options
     from nomad_magic.nomad.websocket import ExecConnection
 
@@ -30,6 +34,8 @@ GLOBAL_REGION: Final = "global"
 NODE_CONNECT_SECONDS: Final = 1.0
 """How long the connection to a node may take before the configured address is asked, as in the
 CLI.  Once there is one, its answer has the time of any other."""
+
+PREFIX: Final = "failed to exec into task: "
 
 
 class Connector:
@@ -45,19 +51,16 @@ class Connector:
         self._client = client
         self._options = options
         self._protocol = protocol
-        self._early: EarlyDial | None = None
-        self._early_address = ""
+        self._early: Client | None = None
 
     def begin(self, node_id: str) -> None:
         """Begin the connection to where the last session on a node went."""
         node = cache.remembered(node_id)
         if node is None:
             return
-        client = self._node_client(node) or self._client
-        self._early = client.dial_early()
-        self._early_address = str(client.target.address)
+        self._early = (self._node_client(node) or self._client).dialled()
 
-    async def open(self, path: str, params: Mapping[str, str], node: Node | None) -> ExecConnection:
+    async def open(self, resolved: Resolved, args: ActionArgs) -> ExecConnection:
         """Ask for the session.
 
         The rule for everything that may run an action: from the first byte of an upgrade that was
@@ -66,14 +69,36 @@ class Connector:
         (measured on Nomad 2.0.6).
 
         Args:
-            path: Of the request, percent-encoded.
-            params: Its query, besides region and namespace.
-            node: The allocation's; None where it is not known.
+            resolved: Which task of which allocation, and its node.
+            args: The line.
 
         Raises:
+            ExecError: The node is down.
             RequestError: It was not opened; the protocol's state tells whether the action may have
                 been started all the same.
         """
+        allocation, node = resolved.allocation, resolved.node
+        path = f"/v1/job/{path_escape(resolved.job)}/action"
+        params = {
+            "action": args.action,
+            "allocID": allocation.id,
+            "command": "[]",
+            "group": allocation.task_group,
+            "task": resolved.task.name,
+            "tty": "true" if args.tty else "false",
+        }
+        if node is not None and node.status == "down":
+            raise ExecError(
+                f"{PREFIX}node down",
+                hint=f"The node {node.name} of allocation {allocation.id[:SHORT_ID]} does not "
+                "answer the servers.",
+            )
+        with Step(PREFIX):
+            return await self._open(path, params, node)
+
+    async def _open(
+        self, path: str, params: Mapping[str, str], node: Node | None
+    ) -> ExecConnection:
         if node is not None:
             cache.remember(node)
             if (direct := self._node_client(node)) is not None:
@@ -95,14 +120,13 @@ class Connector:
             self._early.drop()
 
     async def _ask(self, client: Client, path: str, params: Mapping[str, str]) -> ExecConnection:
-        early = None
-        if self._early is not None and self._early_address == str(client.target.address):
-            early, self._early = self._early, None
+        early, address = self._early, str(client.target.address)
+        if early is None or str(early.target.address) != address:
+            return await client.open_exec(path, params, self._protocol)
         try:
-            return await client.open_exec(path, params, self._protocol, early=early)
+            return await early.open_exec(path, params, self._protocol)
         finally:
-            if early is not None:
-                early.drop()
+            early.drop()
 
     def _node_client(self, node: Node) -> Client | None:
         """Return a client for the allocation's own node, where it is worth trying."""

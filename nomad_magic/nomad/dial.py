@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohappyeyeballs
 
-from nomad_magic.run import loop
+from nomad_magic import fork
 
 if TYPE_CHECKING:
     from aiohappyeyeballs import AddrInfoType
@@ -75,6 +75,11 @@ class EarlyDial:
             dial(host, port, seconds, small=True)
         )
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it may still be taken."""
+        return self._task is not None
+
     async def take(self) -> socket.socket:
         """Wait for it, and have it: it is no longer closed by `drop`.
 
@@ -82,7 +87,7 @@ class EarlyDial:
             OSError: As by `dial`.
             DialTimeout: As by `dial`.
         """
-        assert self._task is not None, "it is taken once"  # noqa: S101 - the callers' own order
+        assert self._task is not None, "it is taken once"  # noqa: S101 - by `waiting`
         made = await self._task
         self._task = None
         return made
@@ -187,7 +192,7 @@ _lookups: dict[tuple[asyncio.AbstractEventLoop, str, int], _Lookup] = {}
 """Those under way: however many wait for a name, it is asked for once."""
 
 
-loop.forget_after_fork(_lookups.clear)
+fork.in_child(_lookups.clear)
 
 
 async def _lookup(host: str, port: int) -> list[AddrInfoType]:

@@ -12,12 +12,13 @@ import re
 import socket
 import ssl
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import h11
 import httpx
 from websockets.exceptions import InvalidHandshake
 
+from nomad_magic.errors import RequestError, UnexpectedAnswer
 from nomad_magic.go import go_quote
 from nomad_magic.nomad.dial import DialError, DialTimeout
 from nomad_magic.nomad.transport import HandshakeTimeout, ProxyRefused, Unanswered
@@ -26,7 +27,8 @@ from nomad_magic.record.humanize import size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nomad_magic.nomad.target import Address, Options, TLSFiles
+    from nomad_magic.nomad.address import Address
+    from nomad_magic.nomad.target import Options, TLSFiles
 
 # X509_V_ERR_* of OpenSSL (its manual page X509_STORE_CTX_get_error).
 _UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
@@ -42,6 +44,9 @@ _ALERTS: Final = {
     "UNKNOWN_CA": "unknown certificate authority",
     "PROTOCOL_VERSION": "protocol version not supported",
 }
+
+PERMISSION_DENIED: Final = "Permission denied"
+"""What an agent answers to a token that lacks a right."""
 
 _BROKEN: Final = "net/http: HTTP/1.x transport connection broken"
 
@@ -335,3 +340,37 @@ def too_large(limit: int) -> str:
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
+
+
+_UNUSABLE: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What it comes to when an answer that could be read makes no sense."""
+
+
+class Step:
+    """Puts the CLI's words for a step before whatever goes wrong in it.
+
+    Args:
+        prefix: Those words.
+
+    Attributes:
+        denied: The hint for an answer that denies permission.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self.denied = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, _UNUSABLE):
+            # A number that no date has, or a list that is none: nothing of it is to be believed.
+            raise UnexpectedAnswer(
+                f"{self._prefix}the answer cannot be used: {error}",
+                status=200,
+            ) from error
+        if isinstance(error, RequestError):
+            if self.denied and PERMISSION_DENIED in error.message and not error.hint:
+                error.hint = self.denied
+            error.message = self._prefix + error.message

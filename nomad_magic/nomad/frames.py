@@ -11,6 +11,28 @@ from typing import Final
 
 import msgspec
 
+CLOSE_NORMAL: Final = 1000
+CLOSE_ABNORMAL: Final = 1006
+CLOSE_POLICY: Final = 1008
+CLOSE_INTERNAL: Final = 1011
+
+CLOSE_NAMES: Final = {
+    1000: "normal",
+    1001: "going away",
+    1002: "protocol error",
+    1003: "unsupported data",
+    1005: "no status",
+    1006: "abnormal closure",
+    1007: "invalid payload data",
+    1008: "policy violation",
+    1009: "message too big",
+    1011: "internal server error",
+    1012: "service restart",
+    1013: "try again later",
+    1015: "TLS handshake error",
+}
+"""What the CLI calls the close codes of RFC 6455 and its registry."""
+
 STDIN_CHUNK: Final = 1 << 16
 """The most bytes of stdin in one frame.
 

@@ -31,6 +31,11 @@ from typing import TYPE_CHECKING, Final
 
 from nomad_magic.nomad.escape import EscapeReader
 from nomad_magic.nomad.frames import (
+    CLOSE_ABNORMAL,
+    CLOSE_INTERNAL,
+    CLOSE_NAMES,
+    CLOSE_NORMAL,
+    CLOSE_POLICY,
     HEARTBEAT_SECONDS,
     STDIN_CHUNK,
     FrameError,
@@ -40,6 +45,7 @@ from nomad_magic.nomad.frames import (
     decode_output,
     encode,
 )
+from nomad_magic.record.facts import Rung
 
 if TYPE_CHECKING:
     from nomad_magic.record.transcript import StreamName
@@ -48,11 +54,6 @@ CTRL_C: Final = b"\x03"
 CTRL_D: Final = b"\x04"
 CTRL_BACKSLASH: Final = b"\x1c"
 
-CLOSE_NORMAL: Final = 1000
-CLOSE_ABNORMAL: Final = 1006
-CLOSE_POLICY: Final = 1008
-CLOSE_INTERNAL: Final = 1011
-
 REFUSAL_SECONDS: Final = 1.0
 """How long after the upgrade a close is still Nomad's refusal, in seconds.  Nomad refuses with
 1008 and 1011 within the first round trip (measured); other codes, and later closes, are of what
@@ -60,23 +61,6 @@ stands between here and the agent."""
 
 NOT_STARTED_WORDS: Final = "failed to start command"
 """A close with these words is a refusal however late: a driver may take its time to fail."""
-
-CLOSE_NAMES: Final = {
-    1000: "normal",
-    1001: "going away",
-    1002: "protocol error",
-    1003: "unsupported data",
-    1005: "no status",
-    1006: "abnormal closure",
-    1007: "invalid payload data",
-    1008: "policy violation",
-    1009: "message too big",
-    1011: "internal server error",
-    1012: "service restart",
-    1013: "try again later",
-    1015: "TLS handshake error",
-}
-"""What the CLI calls the close codes of RFC 6455 and its registry."""
 
 
 class State(enum.Enum):
@@ -98,13 +82,14 @@ ENDED: Final = frozenset(State) - {State.RESOLVING, State.OPENING, State.RUNNING
 """The states that nothing changes any more."""
 
 
-class Rung(enum.IntEnum):
-    """How far the ladder has been climbed."""
+class StopReason(enum.Enum):
+    """Who asked for the end."""
 
-    NONE = 0
-    INTERRUPT = 1
-    QUIT = 2
-    DISCONNECT = 3
+    PERSON = "person"
+    """Whoever presses Stop, or calls it."""
+    TIMEOUT = "timeout"
+    ESCAPE = "escape"
+    """The escape character was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +140,13 @@ class ExecProtocol:
         self.tty = tty
         self.state = State.RESOLVING
         self.rung = Rung.NONE
-        self.escaped = False
-        """The escape character was typed: the session closes once what came before is sent."""
+        self.stop_reason: StopReason | None = None
+        """Who was the first to ask for the end; None while nobody has."""
         self.exit_code: int | None = None
         self.sent = 0
         """Bytes of stdin handed out so far."""
         self._escapes = EscapeReader(escape) if tty and escape else None
+        self._escaped = False
         self._urgent: deque[InputFrame] = deque()
         self._stdin: deque[bytes] = deque()
         self._offset = 0
@@ -177,6 +163,11 @@ class ExecProtocol:
     def ended(self) -> bool:
         """Whether nothing can happen any more."""
         return self.state in ENDED
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether stdin is open for more to be typed."""
+        return not self._eof and not self.ended
 
     # What becomes of asking for the session
 
@@ -214,10 +205,12 @@ class ExecProtocol:
 
     def type(self, data: bytes) -> None:
         """Take bytes for the action's stdin; the escape character works in them."""
-        if self.ended or self._eof or self.escaped:
+        if self.ended or self._eof or self._escaped:
             return
         if self._escapes is not None:
-            data, self.escaped = self._escapes.feed(data)
+            data, self._escaped = self._escapes.feed(data)
+            if self._escaped:
+                self._asked_by(StopReason.ESCAPE)
         if data:
             self._stdin.append(data)
 
@@ -250,18 +243,24 @@ class ExecProtocol:
         """What the next `stop` will do; NONE once there is nothing left to do."""
         if self.ended:
             return Rung.NONE
-        if self.state is State.RESOLVING or not self.tty:
+        if self.state is State.RESOLVING:
+            return Rung.GIVE_UP
+        if not self.tty:
             return Rung.DISCONNECT
         return Rung(self.rung + 1)
 
-    def stop(self) -> Rung:
+    def stop(self, reason: StopReason = StopReason.PERSON) -> Rung:
         """Climb one rung of the ladder; return the rung that was climbed, or NONE.
 
         Before the action was asked for, the run is given up.  While the session opens a key waits
         for it; where there is none the connection is closed.
+
+        Args:
+            reason: Who asks.
         """
+        self._asked_by(reason)
         rung = self.next_rung
-        if rung is Rung.DISCONNECT:
+        if rung in (Rung.GIVE_UP, Rung.DISCONNECT):
             self._disconnect()
         elif rung is not Rung.NONE:
             self.rung = rung
@@ -270,8 +269,13 @@ class ExecProtocol:
             self._urgent.append(InputFrame(stdin=Stream(data=key)))
         return rung
 
-    def disconnect(self) -> None:
-        """Go straight to the last rung."""
+    def disconnect(self, reason: StopReason = StopReason.PERSON) -> None:
+        """Go straight to the last rung.
+
+        Args:
+            reason: Who asks.
+        """
+        self._asked_by(reason)
         if not self.ended:
             self._disconnect()
 
@@ -303,7 +307,7 @@ class ExecProtocol:
             self.sent += len(chunk)
             self._at_line_start = chunk[-1:] in (b"\n", b"\r")
             return InputFrame(stdin=Stream(data=chunk))
-        if self.escaped:
+        if self._escaped:
             # What was typed before the escape character has gone out by now.
             self._disconnect()
             return None
@@ -387,7 +391,12 @@ class ExecProtocol:
         self.state = State.LOST
         return [Lost(reason)]
 
+    def _asked_by(self, reason: StopReason) -> None:
+        if not self.ended and self.stop_reason is None:
+            self.stop_reason = reason
+
     def _disconnect(self) -> None:
-        resolving = self.state is State.RESOLVING
-        self.state = State.NOT_STARTED if resolving else State.DISCONNECTED
-        self.rung = Rung.DISCONNECT
+        if self.state is State.RESOLVING:
+            self.state, self.rung = State.NOT_STARTED, Rung.GIVE_UP
+        else:
+            self.state, self.rung = State.DISCONNECTED, Rung.DISCONNECT

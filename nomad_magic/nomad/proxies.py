@@ -15,15 +15,16 @@ from urllib.parse import quote, unquote
 
 from nomad_magic.errors import SettingsError
 from nomad_magic.go import Url, go_quote, parse_url, split_port, to_bytes
-from nomad_magic.masking import basic_auth_secrets
+from nomad_magic.nomad.address import HIGHEST_PORT
+from nomad_magic.record.masking import basic_auth_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nomad_magic.nomad.target import Address
+    from nomad_magic.nomad.address import Address
+
 
 USABLE: Final = frozenset({"http", "https"})
-HIGHEST_PORT: Final = 65535
 
 _NAME = re.compile(r"[\w.%:~-]*")
 _BEGINNING = re.compile(r"^\W*(?:[\w+.-]*:?//|https?:/?)")

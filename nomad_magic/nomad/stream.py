@@ -16,7 +16,7 @@ import ssl
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
-from nomad_magic.run import loop
+from nomad_magic import fork
 
 if TYPE_CHECKING:
     import socket
@@ -38,7 +38,7 @@ def let_go() -> None:
         stream.forget()
 
 
-loop.forget_after_fork(let_go)
+fork.in_child(let_go)
 
 
 class Stream:

@@ -20,21 +20,21 @@ import contextlib
 import ssl
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import h11
 import httpx
 
 from nomad_magic.go import basic_auth, to_bytes
-from nomad_magic.nomad.dial import dial, dial_unix
+from nomad_magic.nomad.address import HIGHEST_PORT
+from nomad_magic.nomad.dial import EarlyDial, dial, dial_unix
 from nomad_magic.nomad.stream import Stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from nomad_magic.nomad.dial import EarlyDial
-    from nomad_magic.nomad.target import Address
+    from nomad_magic.nomad.address import Address
 
 KEPT_CONNECTIONS: Final = 4
 """How many idle connections to one target are kept."""
@@ -74,6 +74,7 @@ class Way:
         server_name: That the agent's certificate must bear, and that it is asked for.
         dial_seconds: How long the TCP connection may take.
         seconds: How long TLS may take then, and a tunnel.
+        early: A dial that has begun already, for the first connection; None for none.
     """
 
     address: Address
@@ -82,12 +83,28 @@ class Way:
     server_name: str
     dial_seconds: float
     seconds: float
+    early: EarlyDial | None = None
 
-    async def connect(self, *, early: EarlyDial | None = None, session: bool = False) -> Stream:
+    def dialled(self) -> Way:
+        """Return the same way with its first connection begun; itself where that cannot be.
+
+        What is not used is closed by `drop`.
+        """
+        address = self.address
+        usable = address.scheme in ("http", "https") and 0 < address.port <= HIGHEST_PORT
+        if self.proxy is not None or not usable or not address.hostname:
+            return self
+        return replace(self, early=EarlyDial(address.hostname, address.port, self.dial_seconds))
+
+    def drop(self) -> None:
+        """Close what was begun and not used."""
+        if self.early is not None:
+            self.early.drop()
+
+    async def connect(self, *, session: bool = False) -> Stream:
         """Open a connection, ready for a request.
 
         Args:
-            early: A dial that has begun already.
             session: It is for an exec session.
 
         Raises:
@@ -98,8 +115,8 @@ class Way:
             ProxyRefused: There is no tunnel.
         """
         address, proxy = self.address, self.proxy
-        if early is not None:
-            stream = Stream(await early.take())
+        if self.early is not None and self.early.waiting:
+            stream = Stream(await self.early.take())
         elif address.scheme == "unix":
             stream = Stream(await dial_unix(address.path, self.dial_seconds))
         else:
@@ -224,8 +241,7 @@ class Transport(httpx.AsyncBaseTransport):
     """Sends requests to one agent, wherever their URLs point.
 
     A request's extension `session` asks for a connection of its own, which the answer's extension
-    `exchange` then gives; `early` is a dial to be used for it.  The extension `sent` is called as
-    the first byte is about to go out.
+    `exchange` then gives.  The extension `sent` is called as the first byte is about to go out.
 
     Args:
         way: To the agent.
@@ -260,7 +276,7 @@ class Transport(httpx.AsyncBaseTransport):
                 # As Go's client: a kept connection may have ended unseen.
                 if exchange.heard:
                     raise
-        stream = await self._way.connect(early=request.extensions.get("early"), session=session)
+        stream = await self._way.connect(session=session)
         sent()
         return await self._answer(Exchange(stream), asked, keep=not session)
 

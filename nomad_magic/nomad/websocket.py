@@ -15,7 +15,7 @@ from websockets.protocol import OPEN, Protocol, Side
 from websockets.uri import WebSocketURI
 
 from nomad_magic.nomad import explain
-from nomad_magic.nomad.protocol import CLOSE_ABNORMAL
+from nomad_magic.nomad.frames import CLOSE_ABNORMAL
 
 if TYPE_CHECKING:
     import httpx

@@ -1,4 +1,4 @@
-"""The magics, their settings, and what loading and unloading them changes."""
+"""The magics and their settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nomad_magic.line import shellwords
 from nomad_magic.line.flags import HelpRequested, help_text
 from nomad_magic.nomad.target import Options
 from nomad_magic.notebook.agent_command import AgentCommand
-from nomad_magic.notebook.kernel import control_channel, host
+from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
 from nomad_magic.notebook.views.text import TextView
 from nomad_magic.run import api
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nomad_magic.notebook.kernel.host import Surroundings
+    from nomad_magic.notebook.kernel.host import Host
     from nomad_magic.notebook.views.base import View
     from nomad_magic.notebook.views.widget import WidgetView
     from nomad_magic.record.result import ActionResult
@@ -93,7 +93,7 @@ class NomadMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self.quiet = QuietDisplay(shell)
+        self.display = QuietDisplay(shell)
         self.agent = AgentCommand()
 
     @no_var_expand
@@ -138,7 +138,7 @@ class NomadMagics(Magics):
     def _split(
         self, line: str, cell: str | None, local_ns: dict[str, Any] | None
     ) -> tuple[list[str], bytes | None, bool]:
-        """Give the words, the body and whether the line asks for the background."""
+        """Return the words, the body and whether the line asks for the background."""
         shell = self._shell
         local = local_ns or {}
         body = cell
@@ -166,7 +166,7 @@ class NomadMagics(Magics):
     ) -> ActionResult | Session | None:
         around = host.look(self._shell)
         attended = around.attended and body is None
-        widget = self._wants_widget(around)
+        widget = self._live_view(around)
         if widget is not None or background:
             typing = Typing.KEYS
         elif attended and not around.kernel:
@@ -201,18 +201,19 @@ class NomadMagics(Magics):
             raise Interrupted(f"{result.action}: {result.state}", exit_code=code, result=result)
         if session.error is not None:
             self._fail(session.error)
-        self.quiet.already_shown(result)
+        self.display.already_shown(result)
         return result
 
-    def _wants_widget(self, around: Surroundings) -> type[WidgetView] | None:
-        """Give the live view where it is wanted and can be had; None for the text view."""
+    def _live_view(self, around: Host) -> type[WidgetView] | None:
+        """Return the live view where it is wanted and can be had; None for the text view."""
         if not around.kernel or self.view == "text":
             return None
         if self.view == "auto" and not around.attended:
             return None
-        from nomad_magic.notebook.views import widget  # noqa: PLC0415 - ipywidgets loads slowly
+        from nomad_magic.notebook.live import widget  # noqa: PLC0415 - ipywidgets loads slowly
+        from nomad_magic.notebook.views.widget import WidgetView  # noqa: PLC0415 - the same
 
-        return widget.WidgetView if widget.built() else None
+        return WidgetView if widget.built() else None
 
     def _fail(self, error: NomadMagicError) -> None:
         result = error.result
@@ -236,54 +237,3 @@ class NomadMagics(Magics):
     @property
     def _shell(self) -> InteractiveShell:
         return cast("InteractiveShell", self.shell)
-
-
-class _Loaded:
-    """What loading changed in one shell, to be put back exactly."""
-
-    def __init__(self, shell: InteractiveShell) -> None:
-        self.shell = shell
-        registry = shell.magics_manager.magics
-        names = ("nomad_action", "nomad", "nomad_agent")
-        self.before = {
-            (kind, name): registry[kind].get(name) for kind in ("line", "cell") for name in names
-        }
-        self.magics = NomadMagics(shell)
-        shell.register_magics(self.magics)
-        # `%config NomadMagics` finds it there.
-        self._configurables.append(self.magics)
-        self.magics.quiet.install()
-
-    @property
-    def _configurables(self) -> list[Any]:
-        return cast("list[Any]", self.shell.configurables)
-
-    def undo(self) -> None:
-        """Put it back."""
-        self.magics.quiet.uninstall()
-        self.magics.agent.close()
-        control_channel.forget(self.shell)
-        self._configurables.remove(self.magics)
-        registry = self.shell.magics_manager.magics
-        for (kind, name), function in self.before.items():
-            if function is not None:
-                registry[kind][name] = function
-            else:
-                registry[kind].pop(name, None)
-        manager = self.shell.magics_manager.registry
-        manager.pop(type(self.magics).__name__, None)
-
-
-_loaded: dict[int, _Loaded] = {}
-
-
-def load(shell: InteractiveShell) -> None:
-    """Register the magics in a shell; loading twice changes nothing more."""
-    if id(shell) not in _loaded:
-        _loaded[id(shell)] = _Loaded(shell)
-
-
-def unload(shell: InteractiveShell) -> None:
-    """Put back what `load` changed, and end the embedded agent."""
-    if (loaded := _loaded.pop(id(shell), None)) is not None:
-        loaded.undo()

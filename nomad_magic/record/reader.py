@@ -1,4 +1,4 @@
-"""Reading a run's output as it comes, masked, at a reader's own pace."""
+"""Reading a run's output with its secrets masked, at a reader's own pace."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 from nomad_magic.record.transcript import STREAMS
 
 if TYPE_CHECKING:
-    from nomad_magic.masking import StreamMasker
-    from nomad_magic.record.result import ActionResult
-    from nomad_magic.record.transcript import StreamName
+    from collections.abc import Iterable, Iterator
+
+    from nomad_magic.record.masking import Masker, StreamMasker
+    from nomad_magic.record.transcript import StreamName, Transcript
 
     Pieces = list[tuple[StreamName, bytes]]
 
@@ -17,21 +18,22 @@ BEFORE_BYTES: Final = 1 << 12
 """How far before a jump's end to look for a secret that runs across it, at the least."""
 
 
-class Follower:
+class Reader:
     """A cursor in a run's transcript.
 
     Args:
-        result: Whose transcript, and whose secrets are masked.
+        transcript: The run's.
+        masker: Knows its secrets.
 
     Attributes:
         position: How much was read, in bytes of both streams as they came.
     """
 
-    def __init__(self, result: ActionResult) -> None:
+    def __init__(self, transcript: Transcript, masker: Masker) -> None:
         self.position = 0
-        self._transcript = result.transcript
-        self._masker = result.masker
-        self._masks = self._new_masks()
+        self._transcript = transcript
+        self._masker = masker
+        self._masks = _masks(masker)
 
     @property
     def behind(self) -> int:
@@ -55,7 +57,7 @@ class Follower:
         stands in the middle of is masked as a whole.
         """
         skipped = position - self.position
-        self._masks = self._new_masks()
+        self._masks = _masks(self._masker)
         reach = min(position, self._masker.reach + BEFORE_BYTES)
         for stream, data in self._transcript.read(position - reach, reach):
             self._masks[stream].feed(data)
@@ -66,5 +68,31 @@ class Follower:
         """Give what was held back, once no more will come."""
         return [(stream, mask.finish()) for stream, mask in self._masks.items()]
 
-    def _new_masks(self) -> dict[StreamName, StreamMasker]:
-        return {stream: self._masker.stream() for stream in STREAMS}
+
+def mask_pieces(
+    masker: Masker,
+    pieces: Iterable[tuple[StreamName, bytes]],
+    *,
+    before: Iterable[tuple[StreamName, bytes]] = (),
+    to_end: bool = True,
+) -> Iterator[tuple[StreamName, bytes]]:
+    """Mask a part of the output.
+
+    Args:
+        masker: Knows the secrets.
+        pieces: The part.
+        before: What came before it, and is not returned.
+        to_end: Nothing comes after it; else what may be half a secret is left out.
+    """
+    masks = _masks(masker)
+    for stream, data in before:
+        masks[stream].feed(data)
+    for stream, data in pieces:
+        yield stream, masks[stream].feed(data)
+    if to_end:
+        for stream, mask in masks.items():
+            yield stream, mask.finish()
+
+
+def _masks(masker: Masker) -> dict[StreamName, StreamMasker]:
+    return {stream: masker.stream() for stream in STREAMS}

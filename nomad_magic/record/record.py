@@ -11,7 +11,9 @@ import shlex
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from nomad_magic.record.facts import Outcome, Tone
 from nomad_magic.record.humanize import instant, left_out, size
+from nomad_magic.record.reader import mask_pieces
 from nomad_magic.record.transcript import STREAMS, text_decoder
 from nomad_magic.terminal import DEFAULT, Span, Terminal
 from nomad_magic.terminal.html import LEGIBLE, line_html
@@ -19,7 +21,7 @@ from nomad_magic.terminal.html import LEGIBLE, line_html
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nomad_magic.record.result import ActionResult
+    from nomad_magic.record.facts import RunFacts
     from nomad_magic.record.transcript import StreamName
     from nomad_magic.terminal import Line
 
@@ -36,15 +38,11 @@ HTML_CHARACTERS: Final = 100_000
 CUT_BYTES: Final = 1 << 12
 """How far before a cut a secret is looked for: the other stream may stand in its middle."""
 
-_SIGNS: Final = {
-    "succeeded": ("✔", LEGIBLE["green"]),
-    "failed": ("✖", LEGIBLE["red"]),
-    "interrupted": ("■", LEGIBLE["yellow"]),
-    "disconnected": ("⚠", LEGIBLE["yellow"]),
-    "connection lost": ("⚠", LEGIBLE["red"]),
-    "refused": ("✖", LEGIBLE["red"]),
-    "not started": ("✖", LEGIBLE["red"]),
-    "running": ("▶", LEGIBLE["blue"]),
+_COLOURS: Final = {
+    Tone.GOOD: LEGIBLE["green"],
+    Tone.BAD: LEGIBLE["red"],
+    Tone.UNSURE: LEGIBLE["yellow"],
+    Tone.NEUTRAL: LEGIBLE["blue"],
 }
 _FRAME: Final = (
     "border:1px solid var(--jp-border-color2,#bbb);border-radius:4px;overflow:hidden;"
@@ -74,7 +72,7 @@ class Record:
         result: The run.
     """
 
-    def __init__(self, result: ActionResult) -> None:
+    def __init__(self, result: RunFacts) -> None:
         self._result = result
         self._masker = result.masker
         self._lines: list[Line] | None = None
@@ -98,7 +96,7 @@ class Record:
     def html(self) -> str:
         """Give the record as HTML."""
         result = self._result
-        sign, colour = _SIGNS[str(result.outcome)]
+        sign, colour = result.outcome.sign, _COLOURS[result.outcome.tone]
         state = self._escaped(result.state)
         where = self._escaped(result.target)
         parts = [
@@ -173,8 +171,10 @@ class Record:
         # A secret that a cut runs through must not be shown in part either.
         start, reach = total - end, min(CUT_BYTES + self._masker.reach, end)
         before = transcript.read(start - reach, reach)
-        head = self._shown(self._masked(transcript.read(0, end), to_end=False), to_end=False)
-        tail = self._shown(self._masked(transcript.read(start), before=before))
+        head = self._shown(
+            mask_pieces(self._masker, transcript.read(0, end), to_end=False), to_end=False
+        )
+        tail = self._shown(mask_pieces(self._masker, transcript.read(start), before=before))
         notice = (Span(left_out(total - 2 * end), DEFAULT),)
         return [*head, notice, *tail]
 
@@ -182,29 +182,6 @@ class Record:
         """Give all lines of the output as the terminal showed them, without their styles."""
         lines = self._shown(self._result.transcript.read_all())
         return ["".join(span.text for span in line) for line in lines]
-
-    def _masked(
-        self,
-        pieces: Iterable[tuple[StreamName, bytes]],
-        *,
-        before: Iterable[tuple[StreamName, bytes]] = (),
-        to_end: bool = True,
-    ) -> Iterator[tuple[StreamName, bytes]]:
-        """Mask a part of the output.
-
-        Args:
-            pieces: The part.
-            before: What came before it, and is not given.
-            to_end: Nothing comes after it; else what may be half a secret is left out.
-        """
-        masks = {stream: self._masker.stream() for stream in STREAMS}
-        for stream, data in before:
-            masks[stream].feed(data)
-        for stream, data in pieces:
-            yield stream, masks[stream].feed(data)
-        if to_end:
-            for stream in STREAMS:
-                yield stream, masks[stream].finish()
 
     def _shown(
         self, pieces: Iterable[tuple[StreamName, bytes]], *, to_end: bool = True
@@ -255,7 +232,7 @@ def _html(lines: list[Line]) -> str:
     return "\n".join(map(line_html, lines))
 
 
-def announcement(result: ActionResult) -> dict[str, str]:
+def announcement(result: RunFacts) -> dict[str, str]:
     """Give what stands above a running action, and stays if its kernel or page dies."""
     text = result.masker.text(f"$ {result.command_line}")
     facts = "started, but it is not known where or how it ended"
@@ -263,7 +240,7 @@ def announcement(result: ActionResult) -> dict[str, str]:
         where = result.target or "a task that is not known yet"
         facts = f"started {instant(result.started)} in {where}"
         facts += "; if nothing below says how it ended, that is not known"
-    if result.outcome != "running":
+    if result.outcome is not Outcome.RUNNING:
         return {"text/plain": text, "text/html": _quiet(text)}
     facts = result.masker.text(facts)
     return {

@@ -1,106 +1,38 @@
-"""What is known of a run.
-
-An `ActionResult` is made when the run starts and filled in while it goes on, so that a run
-that fails, is stopped or loses its connection still carries all that came.
-"""
+"""`ActionResult`: a run as a value to compute with."""
 
 from __future__ import annotations
 
-import enum
 import json
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from nomad_magic.masking import Masker
-from nomad_magic.record.humanize import seconds
+from nomad_magic.record.facts import RunFacts
+from nomad_magic.record.masking import Masker
+from nomad_magic.record.reader import mask_pieces
 from nomad_magic.record.record import Record
-from nomad_magic.record.transcript import STREAMS, Transcript
+from nomad_magic.record.transcript import MEMORY_BYTES, STREAMS
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
-    from datetime import datetime
 
     from nomad_magic.record.transcript import StreamName
 
-SHORT_ID: Final = 8
 
-
-class Outcome(enum.StrEnum):
-    """How a run ended, as far as is known."""
-
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    DISCONNECTED = "disconnected"
-    LOST = "connection lost"
-    REFUSED = "refused"
-    NOT_STARTED = "not started"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where an action runs; fields are empty until they are known."""
-
-    address: str = ""
-    region: str = ""
-    namespace: str = ""
-    job: str = ""
-    job_version: int | None = None
-    group: str = ""
-    task: str = ""
-    allocation: str = ""
-    allocation_name: str = ""
-    node: str = ""
-    node_name: str = ""
-    driver: str = ""
-
-    @property
-    def short(self) -> str:
-        """Allocation and node, as the record and the messages name them."""
-        node = f" on node {self.node_name}" if self.node_name else ""
-        return f"allocation {self.allocation[:SHORT_ID]}{node}"
-
-
-@dataclass(slots=True, kw_only=True)
-class ActionResult:
+@dataclass(slots=True, kw_only=True, repr=False)
+class ActionResult(RunFacts):
     """One run of an action: where, what came of it, and everything it wrote.
 
-    Attributes:
-        action: The action's name.
-        command_line: The `nomad job action …` line that repeats it; no token is in it.
-        tty: It ran on a pty: then all output is stdout.
-        place: Where it ran.
-        command: What the action stands for: command and arguments, or None if not known.
-        outcome: How it ended.
-        exit_code: The action's own; None when no exit frame came.
-        reason: Why it did not end by itself, in words; empty when it did.
-        started: When the session was opened; None when none was.
-        ended: When it ended; None while it runs.
-        duration: Seconds from `started` to the end.
-        sent: Bytes of stdin that were sent.
-        notices: What the user should know besides the output, in the order it came up.
+    It is there from the start of the run, and filled in while that goes on.  What is known are the
+    attributes of `RunFacts`; here is what can be made of them.
     """
 
-    action: str
-    command_line: str
-    tty: bool = False
-    width: int = 80
-    place: Place = field(default_factory=Place)
-    command: tuple[str, ...] | None = None
-    outcome: Outcome = Outcome.RUNNING
-    exit_code: int | None = None
-    reason: str = ""
-    started: datetime | None = None
-    ended: datetime | None = None
-    duration: float = 0.0
-    sent: int = 0
-    notices: list[str] = field(default_factory=list)
-    transcript: Transcript = field(default_factory=Transcript, repr=False)
-    masker: Masker = field(default_factory=Masker, repr=False)
+    _lines: tuple[int, list[str]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+    """The lines of so many bytes of output."""
 
     @property
     def ok(self) -> bool:
@@ -135,7 +67,13 @@ class ActionResult:
     @property
     def lines(self) -> list[str]:
         """The lines of `text`."""
-        return Record(self).whole()
+        size = self.transcript.size
+        if self._lines is not None and self._lines[0] == size:
+            return list(self._lines[1])
+        lines = Record(self).whole()
+        if size <= MEMORY_BYTES:
+            self._lines = (size, lines)
+        return list(lines)
 
     def json(self) -> Any:
         """Read the output as JSON: `text`, or without a tty stdout alone.
@@ -160,43 +98,6 @@ class ActionResult:
             for _, data in self._masked():
                 file.write(data)
         return target
-
-    @property
-    def target(self) -> str:
-        """Where it runs, in a line: job, group, task, allocation and node, as far as known."""
-        place = self.place
-        names = [("job", place.job), ("group", place.group), ("task", place.task)]
-        where = " / ".join(f"{kind} {name}" for kind, name in names if name)
-        return f"{where} · {place.short}" if place.allocation else where
-
-    @property
-    def state(self) -> str:
-        """The line of state: `exit 3 in 4.1 s`; only what is known."""
-        took = seconds(self.duration)
-        where = self.place.short
-        match self.outcome:
-            case Outcome.RUNNING:
-                return "running"
-            case Outcome.SUCCEEDED | Outcome.FAILED:
-                return f"exit {self.exit_code} in {took}"
-            case Outcome.INTERRUPTED:
-                return f"interrupted (exit {self.exit_code}) after {took}"
-            case Outcome.DISCONNECTED:
-                return f"disconnected after {took}: the process may still run in {where}"
-            case Outcome.LOST:
-                return (
-                    f"connection lost after {took}: {self._first_reason}; "
-                    f"the process may still run in {where}"
-                )
-            case Outcome.REFUSED:
-                return f"refused: {self._first_reason}"
-            case Outcome.NOT_STARTED:
-                return f"not started: {self._first_reason}"
-
-    @property
-    def _first_reason(self) -> str:
-        first = self.reason.partition("\n")[0]
-        return first.removeprefix("failed to exec into task: ")
 
     def __repr__(self) -> str:
         place = self.place
@@ -231,7 +132,7 @@ class ActionResult:
         What arrives has its output masked, and no masker that would have to know the secrets.  Of a
         long output a head and a tail arrive; counts and hashes are of all that came.
         """
-        state = {one.name: getattr(self, one.name) for one in fields(self)}
+        state = {one.name: getattr(self, one.name) for one in fields(self)} | {"_lines": None}
         if self.masker:
             state["transcript"] = self.transcript.with_pieces(self._masked())
             state["masker"] = Masker()
@@ -246,11 +147,7 @@ class ActionResult:
 
     def _masked(self) -> Iterator[tuple[StreamName, bytes]]:
         """Go through the output with secrets masked, in the order in which it came."""
-        masks = {stream: self.masker.stream() for stream in STREAMS}
-        for stream, data in self.transcript.read_all():
-            yield stream, masks[stream].feed(data)
-        for stream, mask in masks.items():
-            yield stream, mask.finish()
+        return mask_pieces(self.masker, self.transcript.read_all())
 
     def _decode(self, data: bytes) -> str:
         text = data.decode("utf-8", "replace")

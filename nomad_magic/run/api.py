@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from nomad_magic.errors import Interrupted, LineError, NomadMagicError
 from nomad_magic.line import flags, shellwords
-from nomad_magic.nomad import cache, target
-from nomad_magic.nomad.target import Options
-from nomad_magic.record.result import Outcome
+from nomad_magic.nomad import cache
+from nomad_magic.nomad.target import Options, read_target
+from nomad_magic.record.facts import Outcome
 from nomad_magic.run.session import LAST_SECONDS, Session
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
     """
     options = options or Options()
     args = flags.parse(argv, environ=environ, stdin_is_tty=stdin_is_tty)
-    target = target.target(args, environ)
+    target = read_target(args, environ)
     try:
         cache.check(target)
         flags.check_target(args)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.protocol import Event, ExecProtocol
     from nomad_magic.nomad.websocket import ExecConnection
     from nomad_magic.record.transcript import StreamName
-    from nomad_magic.run.throttle import Turns
+    from nomad_magic.run.throttle import Throttle
 
 
 class Conversation:
@@ -27,7 +27,7 @@ class Conversation:
     Args:
         connection: The open websocket.
         protocol: Says what is to be sent, and what it means that came.
-        turns: The reader's, in the loop that all share.
+        throttle: The reader's, in the loop that all share.
         link_timeout: Seconds without a sign of life after which the connection counts as dead.
         write: Takes the action's output.
         notify: Is called when there is something new.
@@ -40,7 +40,7 @@ class Conversation:
         self,
         connection: ExecConnection,
         protocol: ExecProtocol,
-        turns: Turns,
+        throttle: Throttle,
         *,
         link_timeout: float,
         write: Callable[[StreamName, bytes], None],
@@ -49,7 +49,7 @@ class Conversation:
         self.failure: NomadMagicError | None = None
         self._connection = connection
         self._protocol = protocol
-        self._turns = turns
+        self._throttle = throttle
         self._link = Link(link_timeout, time.monotonic())
         self._link_timeout = link_timeout
         self._keep = write
@@ -92,7 +92,7 @@ class Conversation:
 
     async def _read(self) -> None:
         protocol = self._protocol
-        self._turns.begin()
+        self._throttle.begin()
         while not protocol.ended:
             try:
                 messages = await self._connection.receive()
@@ -105,7 +105,7 @@ class Conversation:
                 await asyncio.sleep(0)
             for message in messages:
                 self._take(protocol.receive(message))
-                await self._turns.took_one()
+                await self._throttle.took_one()
             self._notify()
 
     def _take(self, events: list[Event]) -> None:

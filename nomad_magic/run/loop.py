@@ -1,15 +1,20 @@
-"""The one background event loop: it owns every client socket of the process.
+"""The one background event loop: every session of the process runs in it.
 
-A daemon thread, started with the first session.  A cell's own thread never waits in it, so
-that an interrupt always reaches the cell, and ipykernel's loop is left alone.
+A daemon thread, started with the first session.  A cell's own thread never waits in it, so that an
+interrupt always reaches the cell, and ipykernel's loop is left alone.  When the interpreter ends,
+the sessions that still run are stopped, so that none is left behind; a forked child leaves them to
+its parent.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
+import atexit
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from nomad_magic import fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -17,9 +22,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+GRACE_SECONDS: Final = 2.0
+"""How long an action may clean up when the interpreter that started it ends."""
+
+
+class Run(Protocol):
+    """What the loop knows of a session that runs in it."""
+
+    def wind_down(self, grace: float) -> None:
+        """Stop the action, and after so many seconds close its connection."""
+
+    def wait_done(self, timeout: float) -> bool:
+        """Wait for the end; return whether it has come."""
+
+    def leave_to_parent(self) -> None:
+        """Be over: this is a forked child."""
+
+
 _lock = threading.Lock()
-_forgotten: list[Callable[[], object]] = []
 _loop: asyncio.AbstractEventLoop | None = None
+_running: set[Run] = set()
+_at_end: list[Callable[[], object]] = []
 
 
 def get() -> asyncio.AbstractEventLoop:
@@ -38,20 +61,48 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     return asyncio.run_coroutine_threadsafe(coroutine, get())
 
 
-def forget_after_fork(function: Callable[[], object]) -> None:
-    """Have a function called in each forked child, to let go what is its parent's."""
-    _forgotten.append(function)
+def add(run: Run) -> None:
+    """Remember a run that starts."""
+    with _lock:
+        _running.add(run)
 
 
-def _forget() -> None:
-    """Leave the parent's loop to the parent: its thread does not live in a forked child.
+def discard(run: Run) -> None:
+    """Forget a run that is over."""
+    with _lock:
+        _running.discard(run)
 
-    Nothing of it is closed or asked here: a child shares what the system keeps of it.
-    """
-    global _loop, _lock
-    _loop, _lock = None, threading.Lock()
-    for function in _forgotten:
+
+def running() -> list[Run]:
+    """Return the runs that have not ended."""
+    with _lock:
+        return list(_running)
+
+
+def at_end(function: Callable[[], object]) -> None:
+    """Have a function called when the interpreter ends, once the runs were stopped."""
+    _at_end.append(function)
+
+
+def _end() -> None:
+    left = running()
+    for run in left:
+        run.wind_down(GRACE_SECONDS)
+    end = time.monotonic() + GRACE_SECONDS + 1
+    for run in left:
+        run.wait_done(max(0.0, end - time.monotonic()))
+    for function in _at_end:
         function()
 
 
-os.register_at_fork(after_in_child=_forget)
+def _forget() -> None:
+    """Leave the parent's loop and runs to the parent: its thread does not live in a child."""
+    global _loop, _lock
+    _loop, _lock = None, threading.Lock()
+    for run in _running:
+        run.leave_to_parent()
+    _running.clear()
+
+
+atexit.register(_end)
+fork.in_child(_forget)

@@ -7,21 +7,21 @@ the action writes goes to the result's transcript, from which views read at thei
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
 import threading
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from nomad_magic.errors import NomadMagicError
-from nomad_magic.nomad import cache
-from nomad_magic.nomad.protocol import ExecProtocol, Rung, State
-from nomad_magic.nomad.resolve import Journey
-from nomad_magic.record.result import ActionResult, Outcome, Place
-from nomad_magic.run import loop, outcome, shutdown
+from nomad_magic.errors import NomadMagicError, SessionRefused
+from nomad_magic.nomad import cache, refusals, stream
+from nomad_magic.nomad.protocol import ExecProtocol, State, StopReason
+from nomad_magic.record.facts import Outcome, Place, Rung
+from nomad_magic.record.result import ActionResult
+from nomad_magic.run import loop, outcome
 from nomad_magic.run.conversation import Conversation
-from nomad_magic.run.throttle import Turns
+from nomad_magic.run.events import Ended, Listeners, Located, Notice, Output, Started, Stopping
+from nomad_magic.run.opening import Opening
+from nomad_magic.run.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nomad_magic.line.flags import ActionArgs
-    from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.target import Options, Target
     from nomad_magic.nomad.websocket import ExecConnection
+    from nomad_magic.run.events import Listener
 
 LAST_SECONDS: Final = 5.0
 """How long after its grace period a run that was stopped may take to end: closing is bounded."""
 
-_log: Final = logging.getLogger(__name__)
+# Connections that outlive their sessions are not closed one by one.
+loop.at_end(stream.let_go)
 
 
 class Session:
@@ -80,22 +81,14 @@ class Session:
             ),
             masker=target.masker(),
         )
-        self.stopped = False
-        """Someone called `stop`."""
-        self.timed_out = False
-        self.takes_input = args.stdin and stdin is None and typing
-        """Stdin stays open for `type`."""
-        self._turns = Turns()
+        self._throttle = Throttle()
         self._protocol = ExecProtocol(tty=args.tty, escape=args.escape, size=size)
         if stdin is not None:
             self._protocol.type(stdin)
-        if not self.takes_input:
+        if not (args.stdin and stdin is None and typing):
             self._protocol.end_stdin()
-        self._journey = Journey(
-            args, target, options, self._protocol, choose=random.SystemRandom().choice
-        )
         self._began = 0.0
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners = Listeners()
         self._done = threading.Event()
         self._conversation: Conversation | None = None
         self._over = asyncio.Event()
@@ -108,7 +101,7 @@ class Session:
 
     def start(self) -> Self:
         """Start the run in the background loop; return the session."""
-        shutdown.add(self)
+        loop.add(self)
         self._future = loop.submit(self._run())
         return self
 
@@ -129,6 +122,16 @@ class Session:
     def opened(self) -> bool:
         """The exec session is open, or the run is over."""
         return self.done or self._protocol.state not in (State.RESOLVING, State.OPENING)
+
+    @property
+    def stopped(self) -> bool:
+        """Someone asked for the end."""
+        return self._protocol.stop_reason is not None
+
+    @property
+    def takes_input(self) -> bool:
+        """Stdin is open for `type`."""
+        return self._protocol.takes_input
 
     @property
     def done(self) -> bool:
@@ -182,7 +185,6 @@ class Session:
                 ended.
         """
         if grace is None:
-            self.stopped = True
             self._call(self._stop)
         else:
             self.wind_down(grace)
@@ -194,27 +196,16 @@ class Session:
         Args:
             grace: As for `stop`.
         """
-        self.stopped = True
         self._call(lambda: self._wind_down(grace))
 
     def disconnect(self) -> None:
         """Close the connection now, within a second; the process may go on."""
-        self.stopped = True
         self._call(self._disconnect)
 
     @property
-    def next_stop(self) -> str:
-        """What the next `stop` does, as a button's label; empty when there is nothing left."""
-        if self.done:
-            return ""
-        if not self.opened:
-            return "Stop"
-        return {
-            Rung.NONE: "",
-            Rung.INTERRUPT: "Stop",
-            Rung.QUIT: "Force stop",
-            Rung.DISCONNECT: "Disconnect",
-        }[self._protocol.next_rung]
+    def next_stop(self) -> Rung:
+        """The rung that the next `stop` climbs; `NONE` when there is nothing left to do."""
+        return Rung.NONE if self.done else self._protocol.next_rung
 
     def type(self, data: bytes) -> None:
         """Type into the action's terminal, or hand bytes to its stdin."""
@@ -237,11 +228,11 @@ class Session:
         Args:
             idle: Seconds from now in which to read next to nothing of a flood.
         """
-        self._turns.pace.take_time(time.monotonic() + idle)
+        self._throttle.pace.take_time(time.monotonic() + idle)
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Have a function called, in the loop's thread, whenever there is something new."""
-        self._listeners.append(listener)
+    def listen(self, listener: Listener) -> None:
+        """Have a function called with each event of the run from now on, in the loop's thread."""
+        self._listeners.add(listener)
 
     def leave_to_parent(self) -> None:
         """Be over, in a forked child: the run goes on in the parent, and its end comes there."""
@@ -272,66 +263,52 @@ class Session:
             self._finish(failure)
 
     async def _start_and_talk(self) -> NomadMagicError | None:
-        protocol, journey = self._protocol, self._journey
+        protocol = self._protocol
         if protocol.ended:
             # Given up before it began.
             return None
-        journey.on_progress = self._progress
         client = cache.client(self.target, self.options)
-        connection = await self._open(client)
+        opening = Opening(
+            self.args,
+            client,
+            self.options,
+            protocol,
+            located=self._located,
+            notice=self._noticed,
+        )
+        connection = await opening.open(self._over)
         if connection is None:
             return None
         protocol.opened(time.monotonic())
-        self.result.started = _now()
         self._began = time.monotonic()
-        self._notify()
+        self.result.started = _now()
+        self._listeners.tell(Started(self.result.started))
         failure = await self._talk(connection)
-        return await outcome.explain_refusal(failure, journey, client) if failure else None
+        if isinstance(failure, SessionRefused) and opening.resolved is not None:
+            failure.hint = await refusals.hint(
+                failure.reason, self.args.action, opening.resolved, client
+            )
+        return failure
 
-    async def _open(self, client: Client) -> ExecConnection | None:
-        """Open the exec session; None when the run was given up before it was open.
-
-        Raises:
-            NomadMagicError: It cannot be opened.
-        """
-        opening = asyncio.create_task(self._journey.travel(client))
-        over = asyncio.create_task(self._over.wait())
-        try:
-            await asyncio.wait({opening, over}, return_when=asyncio.FIRST_COMPLETED)
-            if not opening.done():
-                opening.cancel()
-                await asyncio.wait({opening})
-            if opening.cancelled():
-                return None
-            connection = opening.result()
-        except NomadMagicError:
-            given_up = self._protocol.ended and self._protocol.state is not State.REFUSED
-            # A question that comes to nothing once nobody waits for it is no failure.
-            if given_up:
-                return None
-            raise
-        finally:
-            over.cancel()
-        if self._protocol.ended:
-            await connection.close()
-            return None
-        return connection
-
-    def _progress(self, place: Place, command: tuple[str, ...] | None, notices: list[str]) -> None:
+    def _located(self, place: Place, command: tuple[str, ...] | None) -> None:
         self.result.place = place
         self.result.command = command
-        self.result.notices += [self.result.masker.text(text) for text in notices]
-        self._notify()
+        self._listeners.tell(Located(place, command))
+
+    def _noticed(self, text: str) -> None:
+        text = self.result.masker.text(text)
+        self.result.notices.append(text)
+        self._listeners.tell(Notice(text))
 
     async def _talk(self, connection: ExecConnection) -> NomadMagicError | None:
         """Carry frames both ways until the session is over."""
         talk = self._conversation = Conversation(
             connection,
             self._protocol,
-            self._turns,
+            self._throttle,
             link_timeout=self.options.link_timeout,
             write=self.result.transcript.write,
-            notify=self._notify,
+            notify=lambda: self._listeners.tell(Output(self.result.transcript.size)),
         )
         expiring: list[Coroutine[Any, Any, None]] = []
         if (timeout := self.options.timeout) is not None:
@@ -347,28 +324,28 @@ class Session:
 
     async def _expire(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        self.timed_out = True
-        self._wind_down(self.options.grace)
+        self._wind_down(self.options.grace, StopReason.TIMEOUT)
 
-    def _stop(self) -> None:
-        self._turns.hurry()
-        self._protocol.stop()
+    def _stop(self, reason: StopReason = StopReason.PERSON) -> None:
+        self._throttle.hurry()
+        self._protocol.stop(reason)
         self._after_change()
+        self._listeners.tell(Stopping(self._protocol.rung))
 
-    def _disconnect(self) -> None:
-        self._protocol.disconnect()
+    def _disconnect(self, reason: StopReason = StopReason.PERSON) -> None:
+        self._protocol.disconnect(reason)
         self._after_change()
+        self._listeners.tell(Stopping(self._protocol.rung))
 
-    def _wind_down(self, grace: float) -> None:
-        self._stop()
-        asyncio.get_running_loop().call_later(grace, self._disconnect)
+    def _wind_down(self, grace: float, reason: StopReason = StopReason.PERSON) -> None:
+        self._stop(reason)
+        asyncio.get_running_loop().call_later(grace, self._disconnect, reason)
 
     def _type(self, data: bytes) -> None:
         self._protocol.type(data)
         self._after_change()
 
     def _end_input(self) -> None:
-        self.takes_input = False
         self._protocol.end_stdin()
         self._after_change()
 
@@ -382,16 +359,6 @@ class Session:
             self._conversation.wake()
         if self._protocol.ended:
             self._over.set()
-        self._notify()
-
-    def _notify(self) -> None:
-        for listener in list(self._listeners):
-            try:
-                listener()
-            except Exception:  # noqa: BLE001 - whatever it is, it must not end the run
-                # It is a caller's, and the run is not its business.
-                _log.exception("A listener of %r failed, and is not called again", self)
-                self._listeners.remove(listener)
 
     def _finish(self, failure: NomadMagicError | None) -> None:
         result, protocol = self.result, self._protocol
@@ -406,14 +373,20 @@ class Session:
             result.reason = failure.message
         elif result.outcome is Outcome.NOT_STARTED:
             result.reason = "stopped before the action was started"
-        self.error = outcome.final_error(self, failure, protocol)
+        self.error = outcome.final_error(
+            result,
+            failure,
+            protocol,
+            given=self.target.given,
+            timeout=self.options.timeout,
+        )
         if self.error is not None:
             self.error.result = result
         # What was typed may be long, and the session outlives the run.
         protocol.forget_stdin()
-        shutdown.discard(self)
+        loop.discard(self)
         self._done.set()
-        self._notify()
+        self._listeners.tell(Ended(result, self.error))
 
 
 def _now() -> datetime:

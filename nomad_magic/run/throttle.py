@@ -1,4 +1,4 @@
-"""The turns of a session's reader in the background loop, which all sessions share."""
+"""How fast a session reads what its action writes, in the loop that all sessions share."""
 
 from __future__ import annotations
 
@@ -6,20 +6,61 @@ import asyncio
 import time
 from typing import Final
 
-from nomad_magic.run import loop
-from nomad_magic.run.pace import Pace
+from nomad_magic import fork
 
 FRAMES_A_TURN: Final = 64
 """How many frames a reader takes before it lets others have their turn."""
 
-_resting: set[Turns] = set()
+_resting: set[Throttle] = set()
 """Those that leave others their share; of the loop's thread alone."""
 
+fork.in_child(_resting.clear)
 
-loop.forget_after_fork(_resting.clear)
+REST: Final = 2.0
+"""How long an unhurried reader rests after each turn, as a part of that turn."""
+
+MOST_REST_SECONDS: Final = 0.1
+
+HURRY_SECONDS: Final = 1.0
+"""How long an unhurried reader reads at full speed after a press of Stop."""
 
 
-class Turns:
+class Pace:
+    """Says after each of the reader's turns how long it rests."""
+
+    def __init__(self) -> None:
+        self._unhurried = False
+        self._hurry_until = 0.0
+        self._idle_until = 0.0
+
+    def take_time(self, idle_until: float) -> None:
+        """From now on leave others their share, and nearly all of it at first."""
+        self._unhurried = True
+        self._idle_until = idle_until
+
+    def hurry(self, now: float) -> None:
+        """Read at full speed for a moment.
+
+        Between a press and its effect is only what the agent and the network still hold.
+        """
+        self._hurry_until = now + HURRY_SECONDS
+
+    def rest(self, start: float, now: float, *, others: int = 0) -> float:
+        """Give how many seconds to rest.
+
+        Args:
+            start: When the turn began.
+            now: When it ended.
+            others: How many other readers rest now: all of them have one share together.
+        """
+        if not self._unhurried or now <= self._hurry_until:
+            return 0.0
+        if now < self._idle_until:
+            return MOST_REST_SECONDS
+        return (1 + others) * min(REST * (now - start), MOST_REST_SECONDS)
+
+
+class Throttle:
     """One reader's turns.
 
     Attributes:

@@ -18,7 +18,7 @@ from nomad_magic.errors import NomadMagicError, RequestError, SettingsError
 from nomad_magic.line import flags
 from nomad_magic.nomad.client import Client
 from nomad_magic.nomad.protocol import ExecProtocol
-from nomad_magic.nomad.target import Options, target
+from nomad_magic.nomad.target import Options, read_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def session_words(line: str, environ: dict[str, str]) -> str:
     args = flags.parse(shlex.split(line), environ=environ, stdin_is_tty=False)
 
     async def ask() -> str:
-        client = Client(target(args, environ), Options())
+        client = Client(read_target(args, environ), Options())
         try:
             opened = await client.open_exec("/v1/job/shop/action", {}, ExecProtocol(tty=False))
         except RequestError as error:

@@ -14,7 +14,7 @@ from support.nomads import until
 
 import nomad_magic
 from nomad_magic.nomad.frames import HEARTBEAT_SECONDS
-from nomad_magic.record.result import Outcome
+from nomad_magic.record.facts import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

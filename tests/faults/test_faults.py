@@ -55,7 +55,7 @@ from support.scripted import recorded
 
 import nomad_magic
 from nomad_magic import errors
-from nomad_magic.record.result import Outcome
+from nomad_magic.record.facts import Outcome
 from nomad_magic.run import loop
 
 if TYPE_CHECKING:

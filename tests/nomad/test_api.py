@@ -13,7 +13,7 @@ import pytest
 from support.nomads import until
 
 import nomad_magic
-from nomad_magic.record.result import Outcome
+from nomad_magic.record.facts import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path

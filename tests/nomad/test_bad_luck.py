@@ -20,7 +20,7 @@ from support.scripted import Script, answer, leave, recorded, scripted
 import nomad_magic
 from nomad_magic import errors
 from nomad_magic.nomad import target
-from nomad_magic.record.result import Outcome
+from nomad_magic.record.facts import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from support.scripted import Script, leave, scripted
 
 import nomad_magic
 from nomad_magic import errors
-from nomad_magic.record.result import Outcome
+from nomad_magic.record.facts import Outcome
 from nomad_magic.run import api, loop
 
 if TYPE_CHECKING:

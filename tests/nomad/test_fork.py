@@ -15,7 +15,7 @@ from support.nomads import until
 from support.scripted import leave, scripted
 
 import nomad_magic
-from nomad_magic.record.result import Outcome
+from nomad_magic.record.facts import Outcome
 from nomad_magic.record.transcript import Transcript
 
 if TYPE_CHECKING:

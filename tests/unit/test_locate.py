@@ -14,6 +14,16 @@ from hypothesis import strategies as st
 from nomad_magic.errors import LocateError
 from nomad_magic.nomad.locate import (
     JOBS_PER_PAGE,
+    age,
+    choose_allocation,
+    choose_by_prefix,
+    choose_job,
+    choose_task,
+    find_action,
+    sanitize_prefix,
+    where,
+)
+from nomad_magic.nomad.models import (
     Action,
     Allocation,
     AllocationStub,
@@ -23,14 +33,6 @@ from nomad_magic.nomad.locate import (
     Node,
     Task,
     TaskGroup,
-    age,
-    choose_allocation,
-    choose_by_prefix,
-    choose_job,
-    choose_task,
-    find_action,
-    sanitize_prefix,
-    where,
 )
 
 DATA = Path(__file__).parents[1] / "data"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nomad_magic.masking import MASK, SHORTEST, Masker, StreamMasker, basic_auth_secrets
+from nomad_magic.record.masking import MASK, SHORTEST, Masker, StreamMasker, basic_auth_secrets
 
 TOKEN = "6d5f8a2e-0c1b-4e7f-9a3d-b2c4d6e8f001"
 

@@ -23,12 +23,13 @@ from support.front import has_ipv6
 from nomad_magic.errors import NomadMagicError, RequestError, UnexpectedAnswer, Unreachable
 from nomad_magic.go import basic_auth
 from nomad_magic.line import flags
+from nomad_magic.nomad.address import Address, parse_address
 from nomad_magic.nomad.bodies import REFUSAL_BYTES, unpacked
 from nomad_magic.nomad.client import Client
 from nomad_magic.nomad.dial import DialTimeout
 from nomad_magic.nomad.explain import explain, in_between, not_json, os_error
 from nomad_magic.nomad.protocol import ExecProtocol
-from nomad_magic.nomad.target import Address, Options, Target, TLSFiles, parse_address, target
+from nomad_magic.nomad.target import Options, Target, TLSFiles, read_target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -126,7 +127,7 @@ def test_a_recorded_failure_has_the_recorded_words(name: str) -> None:
     expected = recorded["stderr"].removesuffix("\n").removeprefix('Error querying job prefix "j": ')
     if "nonexistent.invalid" in name and not _resolver():
         expected = expected.replace("no such host", "server misbehaving")
-    error = asyncio.run(failure_at(target(args, environ)))
+    error = asyncio.run(failure_at(read_target(args, environ)))
     assert isinstance(error, RequestError)
     assert error.message == expected
 

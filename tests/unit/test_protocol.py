@@ -20,6 +20,8 @@ from hypothesis.stateful import (
 )
 
 from nomad_magic.nomad.frames import (
+    CLOSE_ABNORMAL,
+    CLOSE_NAMES,
     HEARTBEAT_SECONDS,
     OUTPUT_CHUNK,
     STDIN_CHUNK,
@@ -32,8 +34,6 @@ from nomad_magic.nomad.frames import (
     encode,
 )
 from nomad_magic.nomad.protocol import (
-    CLOSE_ABNORMAL,
-    CLOSE_NAMES,
     CTRL_BACKSLASH,
     CTRL_C,
     CTRL_D,
@@ -44,9 +44,9 @@ from nomad_magic.nomad.protocol import (
     Lost,
     Output,
     Refused,
-    Rung,
     State,
 )
+from nomad_magic.record.facts import Rung
 
 WIRE = Path(__file__).parents[1] / "data" / "wire"
 

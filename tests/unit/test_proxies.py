@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nomad_magic.errors import SettingsError
+from nomad_magic.nomad.address import parse_address
 from nomad_magic.nomad.proxies import Proxies, proxies
-from nomad_magic.nomad.target import parse_address
 
 PROXY = "http://proxy.example:3128"
 

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nomad_magic.masking import MASK, Masker
+from nomad_magic.record.facts import Outcome, Place
 from nomad_magic.record.humanize import instant, left_out, seconds, size
+from nomad_magic.record.masking import MASK, Masker
 from nomad_magic.record.record import END_BYTES, WHOLE_BYTES, Record
-from nomad_magic.record.result import ActionResult, Outcome, Place
+from nomad_magic.record.result import ActionResult
 from nomad_magic.terminal.html import CONTRAST, _luminance
 
 if TYPE_CHECKING:

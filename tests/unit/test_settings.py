@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from nomad_magic.errors import SettingsError, UsageError
 from nomad_magic.line import flags
 from nomad_magic.line.flags import ActionArgs
-from nomad_magic.masking import MASK, SHORTEST
+from nomad_magic.nomad.address import Address, parse_address, stray
 from nomad_magic.nomad.locate import sanitize_prefix
-from nomad_magic.nomad.target import Address, Target, TLSFiles, parse_address, stray, target
+from nomad_magic.nomad.target import Target, TLSFiles, read_target
+from nomad_magic.record.masking import MASK, SHORTEST
 
 RECORDED = json.loads(
     (Path(__file__).parents[1] / "data" / "cli" / "parse.json").read_text(encoding="utf-8")
@@ -29,7 +30,7 @@ def settings(*argv: str, **environ: str) -> Target:
     args = flags.parse(
         ["-job=j", "-group=g", "-task=t", *argv, "a"], environ=environ, stdin_is_tty=False
     )
-    return target(args, environ)
+    return read_target(args, environ)
 
 
 def refused(address: str) -> SettingsError:
@@ -159,7 +160,7 @@ def test_every_recorded_url_is_built_as_recorded(recorded: dict[str, Any], url: 
     """Scheme, host, path and sorted query are the CLI's, byte for byte."""
     environ = {"NOMAD_ADDR": "http://127.0.0.1:1"} | recorded["env"]
     args = flags.parse(recorded["argv"], environ=environ, stdin_is_tty=False)
-    found = target(args, environ)
+    found = read_target(args, environ)
     if args.alloc:
         prefix = sanitize_prefix(args.alloc)
         path, params = "/v1/allocations", {"prefix": prefix} if prefix else {}
@@ -506,8 +507,8 @@ def test_nothing_secret_is_in_any_repr() -> None:
     """Tokens and passwords, from flags, variables and addresses."""
     argv = ["-job=j", "-token=flag-token", "-address=http://ann:flag-password@h", "a"]
     args = flags.parse(argv, environ={}, stdin_is_tty=False)
-    found = target(args, {})
-    other = target(
+    found = read_target(args, {})
+    other = read_target(
         ActionArgs(action="a", job="j"),
         {"NOMAD_TOKEN": "env-token", "NOMAD_HTTP_AUTH": "bob:env-password"},
     )

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from nomad_magic import errors
 from nomad_magic.line import flags
-from nomad_magic.masking import MASK, Masker
-from nomad_magic.record.result import ActionResult, Outcome, Place
+from nomad_magic.record.facts import Outcome, Place
+from nomad_magic.record.masking import MASK, Masker
+from nomad_magic.record.result import ActionResult
 from nomad_magic.record.transcript import TRAVEL_BYTES, Transcript
 
 SECRET = "c0ffee00-5ec7e7"

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,11 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE.parent / "static"
+ROOT: Final = HERE.parents[2]
+"""Where the package is."""
+
+CONTRACT: Final = "contract.js"
+"""What is made, not kept: the constants that the page shares with the kernel."""
 
 BROWSERS: Final = "es2022,chrome112,firefox117,safari16.5"
 """The oldest that know nested style rules, which keep the terminal's style to itself."""
@@ -48,13 +54,27 @@ class FrontendBuildHook(BuildHookInterface[Any]):
 
 def _sources() -> list[Path]:
     names = ("build.py", "package.json", "package-lock.json", ".npmrc", "loader.js")
-    source = (path for path in (HERE / "src").iterdir() if not path.name.endswith(".test.js"))
+    source = (
+        path
+        for path in (HERE / "src").iterdir()
+        if not path.name.endswith(".test.js") and path.name != CONTRACT
+    )
     return sorted([*(HERE / name for name in names), *source])
+
+
+def _contract() -> str:
+    """Return the page's half of the contract, from the source tree and not from what is installed."""
+    sys.path.insert(0, str(ROOT))
+    try:
+        from nomad_magic.notebook.live.contract import javascript  # noqa: PLC0415 - see above
+    finally:
+        sys.path.remove(str(ROOT))
+    return javascript()
 
 
 def _stamp() -> str:
     """The first line of each built file: a hash of all sources."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_contract().encode())
     for path in _sources():
         data = path.read_bytes()
         digest.update(f"{path.relative_to(HERE)} {len(data)}\n".encode() + data)
@@ -80,6 +100,7 @@ def _build(stamp: str) -> None:
             copy = folder / path.relative_to(HERE)
             copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(path, copy)
+        (folder / "src" / CONTRACT).write_text(_contract(), encoding="utf-8")
         # No package's own scripts run: esbuild's program is a package of its own.
         _run([node, npm, "ci", "--ignore-scripts", "--prefer-offline"], folder, node)
         esbuild = [node, "node_modules/esbuild/bin/esbuild", "--log-level=warning", "--minify"]

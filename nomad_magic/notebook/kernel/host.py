@@ -15,7 +15,7 @@ KERNEL_SIZE = (24, 80)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Host:
     """Where a cell runs.
 
     Attributes:
@@ -29,7 +29,7 @@ class Surroundings:
     size: tuple[int, int]
 
 
-def look(shell: InteractiveShell) -> Surroundings:
+def look(shell: InteractiveShell) -> Host:
     """See what the running cell is in.
 
     Front ends say with each request whether they can take input (`allow_stdin` in the Jupyter
@@ -38,9 +38,9 @@ def look(shell: InteractiveShell) -> Surroundings:
     if getattr(shell, "kernel", None) is not None:
         parent: dict[str, Any] = shell.get_parent() or {}  # type: ignore[attr-defined]
         attended = bool(parent.get("content", {}).get("allow_stdin", False))
-        return Surroundings(kernel=True, attended=attended, size=KERNEL_SIZE)
+        return Host(kernel=True, attended=attended, size=KERNEL_SIZE)
     columns, lines = shutil.get_terminal_size((KERNEL_SIZE[1], KERNEL_SIZE[0]))
-    return Surroundings(kernel=False, attended=_is_terminal(sys.stdin), size=(lines, columns))
+    return Host(kernel=False, attended=_is_terminal(sys.stdin), size=(lines, columns))
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nomad_magic.notebook.kernel.host import Surroundings
+    from nomad_magic.notebook.kernel.host import Host
+    from nomad_magic.run.events import Event
     from nomad_magic.run.session import Session
 
 
@@ -22,7 +23,7 @@ class View(ABC):
 
     Args:
         session: Not yet started.
-        surroundings: Where the cell runs.
+        host: Where the cell runs.
 
     Attributes:
         interrupts: How often Ctrl-C or ■ was pressed while it ran.
@@ -31,10 +32,10 @@ class View(ABC):
     turn_seconds: float = 0.1
     """How long the thread waits at most before it looks again by itself."""
 
-    def __init__(self, session: Session, surroundings: Surroundings) -> None:
+    def __init__(self, session: Session, host: Host) -> None:
         self.interrupts = 0
         self.session = session
-        self.surroundings = surroundings
+        self.host = host
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def run(self) -> None:
@@ -52,7 +53,7 @@ class View(ABC):
         ).start()
 
     def _follow(self) -> None:
-        self.session.listen(self.wake)
+        self.session.listen(self._heard)
         with self._interruptible(), self.around():
             self.session.start()
             while not self.session.done:
@@ -79,6 +80,9 @@ class View(ABC):
     def end(self) -> None:
         """Show the rest, once the session is over."""
 
+    def _heard(self, _event: Event) -> None:
+        self.wake()
+
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
         """Count interrupts instead of raising them in the middle of something.
@@ -103,11 +107,11 @@ class View(ABC):
             signal.signal(signal.SIGINT, before)
 
     def _stop(self) -> None:
-        here = self.surroundings
+        here = self.host
         if here.attended and not here.kernel and not self.session.opened:
             # As the CLI, whose terminal is not yet the action's: it is gone at once.
             self.session.disconnect()
-        elif self.surroundings.attended or self.interrupts > 1:
+        elif self.host.attended or self.interrupts > 1:
             self.session.stop()
         else:
             # Nobody is there to press again.

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 from nomad_magic.notebook.views.base import READ_BYTES, View
 from nomad_magic.notebook.views.keyboard import Keyboard
 from nomad_magic.record.humanize import left_out
-from nomad_magic.record.reader import Follower
+from nomad_magic.record.reader import Reader
 from nomad_magic.record.transcript import STREAMS, text_decoder
 
 if TYPE_CHECKING:
-    from nomad_magic.notebook.kernel.host import Surroundings
+    from nomad_magic.notebook.kernel.host import Host
     from nomad_magic.record.reader import Pieces
     from nomad_magic.record.transcript import StreamName
     from nomad_magic.run.session import Session
@@ -30,14 +30,14 @@ TAIL_BYTES: Final = 1 << 16
 class TextView(View):
     """Shows a session on stdout and stderr."""
 
-    def __init__(self, session: Session, surroundings: Surroundings) -> None:
-        super().__init__(session, surroundings)
-        self._follower = Follower(session.result)
+    def __init__(self, session: Session, host: Host) -> None:
+        super().__init__(session, host)
+        self._reader = Reader(session.result.transcript, session.result.masker)
         self._last = b""
         self._told = 0
         self._keyboard: Keyboard | None = None
         self._writers: dict[StreamName, _Writer] = {
-            stream: _Writer(stream, kernel=surroundings.kernel, tty=session.result.tty)
+            stream: _Writer(stream, kernel=host.kernel, tty=session.result.tty)
             for stream in STREAMS
         }
 
@@ -45,12 +45,12 @@ class TextView(View):
         """Start the session and show it until it is over."""
         super().run()
         failed = self.session.error is not None or self.interrupts
-        if failed and self.surroundings.attended and not self.surroundings.kernel:
+        if failed and self.host.attended and not self.host.kernel:
             self._end_line()
 
     def around(self) -> AbstractContextManager[object]:
         """Pass the user's keys on, where the cell has the user's own terminal."""
-        here = self.surroundings
+        here = self.host
         if here.kernel or not here.attended or not self.session.takes_input:
             return nullcontext()
         self._keyboard = Keyboard(self.session, raw=self.session.result.tty)
@@ -61,14 +61,14 @@ class TextView(View):
         if self._keyboard is not None and self.session.opened:
             # Before that a Ctrl-C is the user's own, and gives the run up.
             self._keyboard.begin()
-        if not self.surroundings.kernel:
+        if not self.host.kernel:
             self._tell()
-        follower = self._follower
+        reader = self._reader
         while True:
             limit = READ_BYTES
-            if self.surroundings.kernel:
-                limit = min(limit, HEAD_BYTES - follower.position)
-            pieces = follower.take(limit) if limit > 0 else []
+            if self.host.kernel:
+                limit = min(limit, HEAD_BYTES - reader.position)
+            pieces = reader.take(limit) if limit > 0 else []
             if not pieces:
                 break
             self._write(pieces)
@@ -77,13 +77,13 @@ class TextView(View):
     def end(self) -> None:
         """Show the rest; in a kernel a notice and the tail."""
         self.show()
-        follower = self._follower
-        if follower.behind > TAIL_BYTES:
-            skipped = follower.jump(follower.position + follower.behind - TAIL_BYTES)
+        reader = self._reader
+        if reader.behind > TAIL_BYTES:
+            skipped = reader.jump(reader.position + reader.behind - TAIL_BYTES)
             self._writers["stdout"].note(left_out(skipped))
-        while pieces := follower.take(READ_BYTES):
+        while pieces := reader.take(READ_BYTES):
             self._write(pieces)
-        self._write(follower.finish())
+        self._write(reader.finish())
         for writer in self._writers.values():
             writer.write(b"", final=True)
         self._flush()

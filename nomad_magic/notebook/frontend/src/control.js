@@ -1,6 +1,7 @@
-// The way to a kernel that is busy with another cell: its control channel (see `control.py`).
+// The way to a kernel that is busy with another cell: its control channel (see
+// `control_channel.py`).
 
-const MESSAGE = "nomad_magic_message";
+import { CONTROL_MESSAGE } from "./contract.js";
 
 /**
  * @param {any} kernel JupyterLab's connection to the kernel, where there is one.
@@ -14,7 +15,7 @@ export function sendByControl(kernel, to, message) {
     channel: "control",
     header: {
       msg_id: crypto.getRandomValues(new Uint32Array(4)).join("-"),
-      msg_type: MESSAGE,
+      msg_type: CONTROL_MESSAGE,
       session: kernel.clientId,
       username: kernel.username,
       date: new Date().toISOString(),

@@ -1,6 +1,8 @@
 // The output as the page has it: which frames are taken, what is asked for again, and the tail
 // that a new view shows.  No timers, no DOM, no widget: those hand their news in.
 
+import { KERNEL } from "./contract.js";
+
 /** @typedef {{skipped: number, data: Uint8Array}} Piece `skipped` bytes were left out before `data` */
 
 /**
@@ -8,7 +10,7 @@
  * @property {boolean} [redraw] What is shown is replaced by `pieces`; else they are added to it.
  * @property {Piece[]} [pieces] What to show.
  * @property {number} [ack] Say that this frame was shown.
- * @property {number} [resend] Ask for everything from this frame on.
+ * @property {boolean} [missed] Ask for a snapshot: something did not come.
  */
 
 const BLOCK_BYTES = 1 << 16;
@@ -105,11 +107,11 @@ export class Feed {
    */
   take(message, data = new Uint8Array()) {
     switch (message.type) {
-      case "snapshot":
+      case KERNEL.SNAPSHOT:
         return message.client === this.client ? this.#replace(message, data) : {};
-      case "output":
+      case KERNEL.OUTPUT:
         return this.#add(message, data);
-      case "ended":
+      case KERNEL.ENDED:
         this.last = message.seq;
         return this.#check(message.seq);
       default:
@@ -131,7 +133,7 @@ export class Feed {
     if (this.state !== "live") return {};
     if (seq <= this.seq) return { ack: seq };
     const gap = this.#check(seq - 1);
-    if (gap.resend !== undefined) return gap;
+    if (gap.missed) return gap;
     this.seq = seq;
     this.skipped += skipped;
     this.tail.append(data, skipped);
@@ -142,6 +144,6 @@ export class Feed {
   #check(seq) {
     if (this.state !== "live" || this.seq >= seq) return {};
     this.state = "gap";
-    return { resend: this.seq + 1 };
+    return { missed: true };
   }
 }

@@ -37,7 +37,7 @@ test("a snapshot replaces everything, and frames go on after it", () => {
 test("a gap is asked for once, and frames are dropped until the next snapshot", () => {
   const feed = live();
   feed.take({ type: "output", seq: 1 }, bytes("a"));
-  assert.deepEqual(feed.take({ type: "output", seq: 3 }, bytes("c")), { resend: 2 });
+  assert.deepEqual(feed.take({ type: "output", seq: 3 }, bytes("c")), { missed: true });
   assert.deepEqual(feed.take({ type: "output", seq: 4 }, bytes("d")), {});
   const step = feed.take({ type: "snapshot", client: "me", seq: 4, skipped: 7 }, bytes("abcd"));
   assert.equal(step.redraw, true);
@@ -49,7 +49,7 @@ test("a gap is asked for once, and frames are dropped until the next snapshot", 
 test("the end is only complete with every frame", () => {
   const feed = live();
   feed.take({ type: "output", seq: 1 }, bytes("a"));
-  assert.deepEqual(feed.take({ type: "ended", seq: 2 }), { resend: 2 });
+  assert.deepEqual(feed.take({ type: "ended", seq: 2 }), { missed: true });
   assert.equal(feed.complete, false);
   feed.take({ type: "snapshot", client: "me", seq: 2 }, bytes("ab"));
   assert.equal(feed.complete, true);
@@ -58,8 +58,8 @@ test("the end is only complete with every frame", () => {
 test("an end before the snapshot asks again when the snapshot is too old", () => {
   const feed = new Feed("me");
   assert.deepEqual(feed.take({ type: "ended", seq: 2 }), {});
-  assert.equal(feed.take({ type: "snapshot", client: "me", seq: 1 }, bytes("a")).resend, 2);
-  assert.equal(feed.take({ type: "snapshot", client: "me", seq: 2 }, bytes("ab")).resend, undefined);
+  assert.equal(feed.take({ type: "snapshot", client: "me", seq: 1 }, bytes("a")).missed, true);
+  assert.equal(feed.take({ type: "snapshot", client: "me", seq: 2 }, bytes("ab")).missed, undefined);
   assert.equal(feed.complete, true);
 });
 

@@ -1,6 +1,7 @@
 // One action in one page: its traits, its output, its messages to and from the kernel.  Any
 // number of panels show it.
 
+import { KERNEL, PAGE, PHASE, RUNGS, TRAITS } from "./contract.js";
 import { sendByControl } from "./control.js";
 import { Feed } from "./feed.js";
 import { keepRecord } from "./record.js";
@@ -18,11 +19,6 @@ const PATIENCE_MS = 3000;
 
 const PRESS_INTERRUPT = "Press ■ (interrupt) to stop it.";
 const NO_ANSWER = "The kernel has not answered yet. ■ (interrupt) stops the action too.";
-
-const TRAITS = [
-  ...["action", "target", "phase", "status", "outcome", "elapsed_ms", "stop_label"],
-  ...["stop_hint", "tty", "rows", "pumped", "notice", "background", "control"],
-];
 
 export class Page {
   /** @param {any} model anywidget's model of the action */
@@ -54,6 +50,15 @@ export class Page {
     return (elapsed || 0) + performance.now() - this.seen;
   }
 
+  /** @returns {{label: string, hint: string}} What the Stop button says, and what a press does. */
+  get stop() {
+    return RUNGS[this.traits.rung] ?? { label: "", hint: "" };
+  }
+
+  get ended() {
+    return this.traits.phase === PHASE.ENDED;
+  }
+
   /** The kernel, where the front end lets widgets have it: JupyterLab and Notebook do. */
   get kernel() {
     return this.model.widget_manager?.kernel ?? null;
@@ -78,16 +83,14 @@ export class Page {
 
   /** @param {boolean} doubled The browser takes it for a part of a double click. */
   press(doubled = false) {
-    const { stop_label: label } = this.traits;
+    const { label } = this.stop;
     if (!label || this.gone || !this.presses.counts(label, performance.now(), doubled)) return;
-    this.#stop(label);
+    this.#press(this.traits.rung);
   }
 
   /** @param {string} data @param {boolean} reply */
   input(data, reply) {
-    if (this.traits.tty && this.traits.phase !== "ended") {
-      this.#send(reply ? { type: "input", data, reply } : { type: "input", data });
-    }
+    if (this.traits.tty && !this.ended) this.#send(PAGE.INPUT, { data, reply });
   }
 
   /** The leading panel's terminal has this size. */
@@ -128,15 +131,15 @@ export class Page {
   }
 
   #take(content, buffers) {
-    if (content.type === "record") return keepRecord(this.model, content);
+    if (content.type === KERNEL.RECORD) return keepRecord(this.model, content);
     const view = buffers?.[0];
     const data = view && new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
     const before = this.feed.heard;
-    const { redraw, pieces, ack, resend } = this.feed.take(content, data);
+    const { redraw, pieces, ack, missed } = this.feed.take(content, data);
     if (!before && this.feed.heard && this.size) this.#sendSize();
     if (pieces) this.#show(pieces, redraw, ack);
     else if (ack !== undefined) this.#ack(ack);
-    if (resend !== undefined) this.#askAgain(resend);
+    if (missed) this.#askAgain(this.feed.seq);
     if (redraw || pieces?.[0].skipped) this.#update();
   }
 
@@ -152,50 +155,51 @@ export class Page {
   }
 
   #ack(seq) {
-    this.#send({ type: "ack", seq });
+    this.#send(PAGE.ACK, { seq });
   }
 
   #ask() {
     if (this.feed.heard || this.gone) return;
-    this.#send({ type: "ready" });
+    this.#send(PAGE.READY);
     this.asks += 1;
     this.#later(this.asks < QUICK_ASKS ? ASK_MS : ASK_SLOWLY_MS, () => this.#ask());
   }
 
   #askAgain(seq) {
-    this.#send({ type: "resend", seq });
+    this.#send(PAGE.READY);
     // The question or its answer may be lost as the frame was.
     this.#later(ASK_SLOWLY_MS, () => {
-      if (this.feed.state === "gap" && this.feed.seq + 1 === seq && !this.gone) this.#askAgain(seq);
+      if (this.feed.state === "gap" && this.feed.seq === seq && !this.gone) this.#askAgain(seq);
     });
   }
 
-  async #stop(label) {
+  async #press(rung) {
     const { phase, background, pumped } = this.traits;
+    const { label } = this.stop;
     const { heard } = this.feed;
     const waited = performance.now() - this.born;
     const route = stopRoute({ phase, label, background, pumped, heard, waited });
     if (route === "send") {
-      this.#send({ type: "stop", label });
-      this.#expect(label);
+      this.#send(PAGE.STOP, { rung });
+      this.#expect(rung);
     } else if (route === "wait") {
-      this.#later(Math.min(DEAF_MS - waited + 1, 50), () => this.#stop(label));
+      this.#later(Math.min(DEAF_MS - waited + 1, 50), () => this.#press(rung));
     } else if (route === "interrupt") {
       const { kernel } = this;
       if (typeof kernel?.interrupt !== "function") return this.#tell(PRESS_INTERRUPT);
       try {
         await kernel.interrupt();
-        this.#expect(label);
+        this.#expect(rung);
       } catch {
         this.#tell(PRESS_INTERRUPT);
       }
     }
   }
 
-  #expect(label) {
+  #expect(rung) {
     this.#later(PATIENCE_MS, () => {
-      const { phase, stop_label: now } = this.traits;
-      if (phase !== "ended" && now === label && !this.traits.background) this.#tell(NO_ANSWER);
+      const { rung: now, background } = this.traits;
+      if (!this.ended && now === rung && !background) this.#tell(NO_ANSWER);
     });
   }
 
@@ -205,28 +209,29 @@ export class Page {
   }
 
   #sendSize() {
-    if (!this.traits.tty || this.traits.phase === "ended" || document.hidden) return;
-    this.#send({ type: "size", ...this.size });
+    if (!this.traits.tty || this.ended || document.hidden) return;
+    this.#send(PAGE.SIZE, this.size);
   }
 
-  #send(content) {
+  /** @param {string} type One of `PAGE`. @param {object} fields */
+  #send(type, fields = {}) {
     if (this.gone) return;
-    const message = { ...content, client: this.client };
+    const message = { ...fields, type, client: this.client };
     // After the end the kernel answers on its main thread only.
-    const control = this.model.get("phase") === "ended" ? "" : this.model.get("control");
+    const control = this.model.get("phase") === PHASE.ENDED ? "" : this.model.get("control");
     try {
       if (!sendByControl(this.kernel, control, message)) this.model.send(message);
     } catch (error) {
-      console.warn("nomad_magic: not sent", content.type, error);
+      console.warn("nomad_magic: not sent", type, error);
     }
   }
 
   #read() {
     const before = this.traits;
     this.traits = Object.fromEntries(TRAITS.map((trait) => [trait, this.model.get(trait)]));
-    const { elapsed_ms: elapsed, stop_label: label, phase } = this.traits;
+    const { elapsed_ms: elapsed, rung, phase } = this.traits;
     if (before?.elapsed_ms !== elapsed || before.phase !== phase) this.seen = performance.now();
-    if (before?.stop_label !== label || before.phase !== phase) this.hint = "";
+    if (before?.rung !== rung || before.phase !== phase) this.hint = "";
   }
 
   /** Several traits change at a time; the panels hear of it once. */
@@ -242,7 +247,7 @@ export class Page {
 
   #lost() {
     // A widget is closed in good order after its end.
-    if (this.gone || this.model.get("phase") === "ended") return;
+    if (this.gone || this.model.get("phase") === PHASE.ENDED) return;
     this.gone = true;
     this.#update();
   }

@@ -3,24 +3,13 @@
 import terminalStyle from "@xterm/xterm/css/xterm.css";
 
 import { copy } from "./clipboard.js";
+import { OUTCOMES, PHASE, ROWS } from "./contract.js";
 import { Screen } from "./screen.js";
 import style from "./styles.css";
 import { clock, size } from "./words.js";
 
 const SAID_MS = 2000;
 const KERNEL_GONE = "the kernel is gone: how the action ended is not known, it may still run";
-
-/** A sign beside the colour, for who does not see the colour. */
-const MARKS = {
-  succeeded: "✓",
-  failed: "✗",
-  interrupted: "■",
-  disconnected: "⚠",
-  "connection lost": "⚠",
-  refused: "✗",
-  "not started": "✗",
-  unknown: "⚠",
-};
 
 export class Panel {
   /**
@@ -37,7 +26,7 @@ export class Panel {
     const { tty, rows, action } = page.traits;
     this.screen = new Screen(
       this.terminal,
-      { tty, rows: rows || 24, label: `Output of ${action}` },
+      { tty, rows: rows || ROWS, label: `Output of ${action}` },
       {
         input: (data, reply) => {
           if (!reply || page.leads(this)) page.input(data, reply);
@@ -56,20 +45,20 @@ export class Panel {
 
   /** Show what the page knows now. */
   update() {
-    const { traits, gone, hint, feed } = this.page;
-    const ended = traits.phase === "ended";
+    const { traits, gone, hint, feed, ended, stop } = this.page;
     const outcome = gone ? "unknown" : ended ? traits.outcome : "";
     this.root.setAttribute("aria-label", `Nomad action ${traits.action}`);
     this.root.dataset.phase = traits.phase;
     this.root.dataset.outcome = outcome;
+    this.root.dataset.tone = OUTCOMES[outcome]?.tone ?? "";
     set(this.action, traits.action);
     set(this.target, traits.target);
-    set(this.mark, MARKS[outcome] ?? "");
+    set(this.mark, OUTCOMES[outcome]?.sign);
     set(this.state, this.#state(outcome));
     show(this.notice, traits.notice);
     show(this.hint, hint);
     show(this.missing, feed.skipped && `${size(feed.skipped)} left out here; the result has all of it.`);
-    this.#stop(ended || gone ? "" : traits.stop_label, traits.stop_hint);
+    this.#stop(ended || gone ? { label: "", hint: "" } : stop);
     if ((ended || gone) && !this.ended) {
       this.ended = true;
       this.screen.end();
@@ -158,12 +147,12 @@ export class Panel {
     return !outcome || status.startsWith(outcome) ? status : `${outcome}: ${status}`;
   }
 
-  #stop(label, hint) {
+  #stop({ label, hint }) {
     const focused = this.root.contains(document.activeElement) && document.activeElement;
     if (!label && focused === this.stop) this.copy.focus({ preventScroll: true });
     this.stop.hidden = !label;
     set(this.label, label);
-    this.stop.title = hint || "";
+    this.stop.title = hint;
     if (hint) this.stop.setAttribute("aria-description", hint);
     else this.stop.removeAttribute("aria-description");
   }
@@ -175,7 +164,7 @@ export class Panel {
   #tick() {
     clearTimeout(this.timer);
     const { traits, gone, elapsed } = this.page;
-    const runs = traits.phase === "running" && !gone;
+    const runs = traits.phase === PHASE.RUNNING && !gone;
     this.clock.hidden = !runs;
     if (!runs) return;
     set(this.clock, clock(elapsed));

@@ -2,7 +2,7 @@
 // a cell that was started before the page was loaded; there the widget puts the record in its own
 // place, through the notebook's model.
 
-const WIDGET_VIEW = "application/vnd.jupyter.widget-view+json";
+import { WIDGET_VIEW } from "./contract.js";
 
 /**
  * Does nothing where the record is already there, or the front end has no such model.

@@ -1,5 +1,7 @@
 // The Stop button's way to the kernel, and what counts as one press.
 
+import { PHASE } from "./contract.js";
+
 /** A second press this soon is the same press, in ms. */
 const ONE_PRESS_MS = 400;
 
@@ -18,7 +20,7 @@ export const DEAF_MS = 500;
  */
 export function stopRoute({ phase, label, background, pumped, heard, waited }) {
   // An interrupt after the end, or for a background run, would hit another cell.
-  if (phase === "ended" || !label) return "nothing";
+  if (phase === PHASE.ENDED || !label) return "nothing";
   if (background) return "send";
   if (!pumped) return "interrupt";
   if (heard) return "send";

@@ -1,0 +1,131 @@
+"""What the page and the kernel say to each other, and whatever both of them must know.
+
+The page's constants are made from it when the front end is built (`frontend/build.py`), so that
+neither side can speak a word that the other does not know.  It loads nothing but the standard
+library, for it is read where a wheel is made.  By hand, for the tests of the JavaScript:
+
+    python -m nomad_magic.notebook.live.contract > nomad_magic/notebook/frontend/src/contract.js
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import sys
+from typing import Final
+
+from nomad_magic.record.facts import Outcome, Rung, Tone
+
+
+class PageMessage(enum.StrEnum):
+    """What a page says.  Each has `client`, the page's own name."""
+
+    READY = "ready"
+    """It has nothing, or missed something: it wants a snapshot."""
+    ACK = "ack"
+    """It has shown the output up to `seq`."""
+    STOP = "stop"
+    """Climb the rung that the button names."""
+    SIZE = "size"
+    INPUT = "input"
+    """`data` was typed, or with `reply` is the terminal's own answer to the action."""
+
+
+class KernelMessage(enum.StrEnum):
+    """What the kernel says.  Bytes of output travel beside it, in the only buffer."""
+
+    SNAPSHOT = "snapshot"
+    """All that the page `client` should show, up to `seq`."""
+    OUTPUT = "output"
+    """Piece `seq` of the output, `skipped` bytes after the one before."""
+    ENDED = "ended"
+    """`seq` was the last piece."""
+    RECORD = "record"
+    """What is to stand in the widget's place."""
+
+
+PAGE_FIELDS: Final[dict[PageMessage, tuple[str, ...]]] = {
+    PageMessage.READY: (),
+    PageMessage.ACK: ("seq",),
+    PageMessage.STOP: ("rung",),
+    PageMessage.SIZE: ("rows", "cols"),
+    PageMessage.INPUT: ("data", "reply"),
+}
+KERNEL_FIELDS: Final[dict[KernelMessage, tuple[str, ...]]] = {
+    KernelMessage.SNAPSHOT: ("client", "seq", "skipped"),
+    KernelMessage.OUTPUT: ("seq", "skipped"),
+    KernelMessage.ENDED: ("seq",),
+    KernelMessage.RECORD: ("widget", "before", "head", "record"),
+}
+
+
+class Phase(enum.StrEnum):
+    """Where a run stands, as its view knows it."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+RUNGS: Final[dict[str, tuple[str, str]]] = {
+    Rung.NONE.name.lower(): ("", ""),
+    Rung.GIVE_UP.name.lower(): ("Stop", "Gives the run up: the action was not asked for yet."),
+    Rung.INTERRUPT.name.lower(): ("Stop", "Sends Ctrl-C to the action."),
+    Rung.QUIT.name.lower(): (
+        "Force stop",
+        "Sends Ctrl-\\ to the action, which ends what ignores Ctrl-C.",
+    ),
+    Rung.DISCONNECT.name.lower(): ("Disconnect", "Closes the connection; the process may go on."),
+}
+"""What the button says for the rung that the next press climbs, and what that does."""
+
+OUTCOMES: Final[dict[str, tuple[str, str]]] = {
+    **{outcome.value: (outcome.sign, outcome.tone.value) for outcome in Outcome},
+    # The page's own, where the kernel is gone.
+    "unknown": (Outcome.LOST.sign, Tone.UNSURE.value),
+}
+"""Each outcome's sign and tone."""
+
+TRAITS: Final = (
+    *("action", "target", "phase", "status", "outcome", "elapsed_ms", "rung", "tty", "rows"),
+    *("pumped", "notice", "background", "control"),
+)
+"""The traits of an action's widget that the page reads."""
+
+CONTROL_MESSAGE: Final = "nomad_magic_message"
+"""The type of a page's message on the control channel; its content names whom it is for."""
+
+WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
+"""The MIME type of a widget's place in a cell (Jupyter's own)."""
+
+ROWS: Final = 24
+"""How many rows a terminal has where nothing else is known."""
+
+
+def rung_name(rung: Rung) -> str:
+    """Return what a rung is called in a trait or a message."""
+    return rung.name.lower()
+
+
+def javascript() -> str:
+    """Return the page's half: a module of constants."""
+    constants: dict[str, object] = {
+        "PAGE": {message.name: message.value for message in PageMessage},
+        "KERNEL": {message.name: message.value for message in KernelMessage},
+        "PHASE": {phase.name: phase.value for phase in Phase},
+        "RUNGS": {name: {"label": label, "hint": hint} for name, (label, hint) in RUNGS.items()},
+        "OUTCOMES": {name: {"sign": sign, "tone": tone} for name, (sign, tone) in OUTCOMES.items()},
+        "TRAITS": TRAITS,
+        "CONTROL_MESSAGE": CONTROL_MESSAGE,
+        "WIDGET_VIEW": WIDGET_VIEW,
+        "ROWS": ROWS,
+    }
+    lines = [
+        f"export const {name} = {json.dumps(value, ensure_ascii=False, indent=2)};"
+        for name, value in constants.items()
+    ]
+    return "\n".join(["// Made from contract.py when the front end is built.", *lines, ""])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(javascript())

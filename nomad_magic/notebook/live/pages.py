@@ -1,0 +1,123 @@
+"""The pages that show one action's widget: what each has said, and how far it has got."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from nomad_magic.notebook.live.contract import PageMessage, rung_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nomad_magic.run.session import Session
+
+WINDOW_FRAMES: Final = 8
+"""How many messages a page may be behind before it gets no more."""
+
+OPENING_SECONDS: Final = 0.25
+"""How long a page may take from its first word until its terminal stands."""
+
+SILENT_SECONDS: Final = 5.0
+"""A page that acknowledges nothing for so long is gone, or asleep, and holds nobody up."""
+
+
+@dataclass(slots=True)
+class _Page:
+    """One page.
+
+    Attributes:
+        fed: It has had a snapshot.
+        acknowledged: The last piece of output that it has shown.
+        heard: When it last said something, by the monotonic clock.
+    """
+
+    fed: bool = False
+    acknowledged: int = 0
+    heard: float = 0.0
+
+
+class Pages:
+    """Hears the pages of one run.
+
+    Args:
+        session: The run.
+        said: Is called, in the thread in which a page was heard, with what it was.
+    """
+
+    def __init__(self, session: Session, said: Callable[[PageMessage], None]) -> None:
+        self._session = session
+        self._said = said
+        # Pages speak in other threads on some kernels: always look at a copy.
+        self._pages: dict[str, _Page] = {}
+        self._asked: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def hear(self, content: dict[str, Any]) -> None:
+        """Take a message of a page; it may come in any thread, and prints nothing."""
+        try:
+            kind = PageMessage(str(content.get("type")))
+        except ValueError:
+            # Of another version of the view, or of no view at all.
+            return
+        client, session = str(content.get("client")), self._session
+        if not self._pages:
+            session.take_time(OPENING_SECONDS)
+        page = self._pages.setdefault(client, _Page())
+        page.heard = time.monotonic()
+        match kind:
+            case PageMessage.READY:
+                self._asked.append(client)
+            case PageMessage.ACK:
+                page.acknowledged = max(page.acknowledged, int(content["seq"]))
+            case PageMessage.STOP:
+                self._press(content.get("rung"))
+            case PageMessage.SIZE:
+                session.resize(int(content["rows"]), int(content["cols"]))
+            case PageMessage.INPUT if not content.get("reply") or self._first(client):
+                session.type(str(content["data"]).encode())
+        self._said(kind)
+
+    def asking(self) -> list[str]:
+        """Return the pages that want a snapshot, each once; they are not returned again."""
+        asked, self._asked = self._asked, []
+        return list(dict.fromkeys(asked))
+
+    def feed(self, client: str, seq: int) -> None:
+        """Remember that a page was sent all up to that piece."""
+        page = self._pages[client]
+        page.fed, page.acknowledged = True, seq
+
+    @property
+    def any_fed(self) -> bool:
+        """Whether one of them has had a snapshot."""
+        return any(page.fed for page in list(self._pages.values()))
+
+    def room(self, seq: int) -> bool:
+        """Whether every page that still listens has room; False when there is none.
+
+        Args:
+            seq: The number of the last piece that was sent.
+        """
+        now = time.monotonic()
+        listening = [
+            page
+            for page in list(self._pages.values())
+            if page.fed and now - page.heard < SILENT_SECONDS
+        ]
+        return bool(listening) and all(
+            seq - page.acknowledged < WINDOW_FRAMES for page in listening
+        )
+
+    def _press(self, rung: object) -> None:
+        """Climb a rung, unless the press was meant for one that was climbed meanwhile."""
+        session = self._session
+        if rung in (None, rung_name(session.next_stop)) or not session.stopped:
+            session.stop()
+
+    def _first(self, client: str) -> bool:
+        """Whether a page is the one whose terminal answers the action's questions."""
+        return client == next((name for name, page in list(self._pages.items()) if page.fed), None)

@@ -1,0 +1,87 @@
+"""The widget of the live view: its traits, and the code that the page shows it with.
+
+The code (`frontend/`) is sent once per kernel, by a model of its own; an action's model holds what
+is shown around the terminal, and its comm carries the messages (`contract`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Final
+
+import anywidget
+from ipywidgets import Widget
+from traitlets import Bool, Float, Int, Unicode
+
+from nomad_magic.notebook.live.contract import ROWS, Phase
+
+STATIC: Final = Path(__file__).parents[1] / "static"
+
+LINGER_SECONDS: Final = 5.0
+"""How long a widget stays after its run is over."""
+
+
+def built() -> bool:
+    """Whether the front end's code is here; a source tree that was never installed has none."""
+    return all((STATIC / name).is_file() for name in ("loader.js", "view.js"))
+
+
+class Assets(Widget):  # type: ignore[misc]  # ipywidgets has no types
+    """The code of the view, held by the page's widget manager: one for each kernel."""
+
+    code = Unicode().tag(sync=True)
+    version = Unicode().tag(sync=True)
+
+
+class ActionWidget(anywidget.AnyWidget):
+    """What is shown around one action's terminal."""
+
+    _esm = STATIC / "loader.js" if built() else ""
+
+    assets = Unicode().tag(sync=True)
+    action = Unicode().tag(sync=True)
+    target = Unicode().tag(sync=True)
+    phase = Unicode(Phase.STARTING.value).tag(sync=True)
+    status = Unicode().tag(sync=True)
+    outcome = Unicode().tag(sync=True)
+    elapsed_ms = Float(0.0).tag(sync=True)
+    rung = Unicode().tag(sync=True)
+    tty = Bool().tag(sync=True)
+    rows = Int(ROWS).tag(sync=True)
+    pumped = Bool().tag(sync=True)
+    notice = Unicode().tag(sync=True)
+    background = Bool().tag(sync=True)
+    control = Unicode().tag(sync=True)
+
+
+_assets: list[Assets] = []
+_over: list[tuple[float, ActionWidget]] = []
+"""The widgets of runs that are over, and since when."""
+
+
+def close_old() -> None:
+    """Close the widgets that no page speaks to any more.
+
+    Not at once: a page may still acknowledge what it was sent, and for a comm that is closed
+    ipykernel writes a warning into whatever cell comes next.
+    """
+    now = time.monotonic()
+    while _over and now - _over[0][0] > LINGER_SECONDS:
+        _over.pop(0)[1].close()
+
+
+def close_later(widget: ActionWidget) -> None:
+    """Have a widget closed once no page speaks to it any more."""
+    _over.append((time.monotonic(), widget))
+
+
+def assets() -> Assets:
+    """Give this kernel's assets; the first call sends them to the page."""
+    # A kernel that closes all its widgets (`Widget.close_all`) needs them sent again.
+    if not _assets or _assets[0].comm is None:
+        code = (STATIC / "view.js").read_text()
+        version = hashlib.sha256(code.encode()).hexdigest()[:16]
+        _assets[:] = [Assets(code=code, version=version)]
+    return _assets[0]

@@ -1,0 +1,177 @@
+"""What is known of a run: where, how it ended, and what it wrote.
+
+`RunFacts` is made when a run starts and filled in while it goes on, so that a run that fails, is
+stopped or loses its connection still has all that came.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from nomad_magic.record.humanize import seconds
+from nomad_magic.record.masking import Masker
+from nomad_magic.record.transcript import Transcript
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+SHORT_ID: Final = 8
+"""How many characters of an id Nomad's CLI shows."""
+
+
+class Tone(enum.StrEnum):
+    """How an outcome is coloured."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNSURE = "unsure"
+    NEUTRAL = "neutral"
+
+
+class Outcome(enum.StrEnum):
+    """How a run ended, as far as is known."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    DISCONNECTED = "disconnected"
+    LOST = "connection lost"
+    REFUSED = "refused"
+    NOT_STARTED = "not started"
+
+    @property
+    def sign(self) -> str:
+        """What stands before it, for who does not see the colour."""
+        return _SHOWN[self][0]
+
+    @property
+    def tone(self) -> Tone:
+        """How it is coloured."""
+        return _SHOWN[self][1]
+
+
+_SHOWN: Final = {
+    Outcome.RUNNING: ("▶", Tone.NEUTRAL),
+    Outcome.SUCCEEDED: ("✔", Tone.GOOD),
+    Outcome.FAILED: ("✖", Tone.BAD),
+    Outcome.INTERRUPTED: ("■", Tone.UNSURE),
+    Outcome.DISCONNECTED: ("⚠", Tone.UNSURE),
+    Outcome.LOST: ("⚠", Tone.BAD),
+    Outcome.REFUSED: ("✖", Tone.BAD),
+    Outcome.NOT_STARTED: ("✖", Tone.BAD),
+}
+
+
+class Rung(enum.IntEnum):
+    """How far the ladder that stops an action has been climbed."""
+
+    NONE = 0
+    INTERRUPT = 1
+    QUIT = 2
+    DISCONNECT = 3
+    GIVE_UP = 4
+    """The action was not asked for yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an action runs; fields are empty until they are known."""
+
+    address: str = ""
+    region: str = ""
+    namespace: str = ""
+    job: str = ""
+    job_version: int | None = None
+    group: str = ""
+    task: str = ""
+    allocation: str = ""
+    allocation_name: str = ""
+    node: str = ""
+    node_name: str = ""
+    driver: str = ""
+
+    @property
+    def short(self) -> str:
+        """Allocation and node, as the record and the messages name them."""
+        node = f" on node {self.node_name}" if self.node_name else ""
+        return f"allocation {self.allocation[:SHORT_ID]}{node}"
+
+
+@dataclass(slots=True, kw_only=True)
+class RunFacts:
+    """One run of an action, as far as it has got.
+
+    Attributes:
+        action: The action's name.
+        command_line: The `nomad job action …` line that repeats it; no token is in it.
+        tty: It ran on a pty: then all output is stdout.
+        place: Where it ran.
+        command: What the action stands for: command and arguments, or None if not known.
+        outcome: How it ended.
+        exit_code: The action's own; None when no exit frame came.
+        reason: Why it did not end by itself, in words; empty when it did.
+        started: When the session was opened; None when none was.
+        ended: When it ended; None while it runs.
+        duration: Seconds from `started` to the end.
+        sent: Bytes of stdin that were sent.
+        notices: What the user should know besides the output, in the order it came up.
+        transcript: Everything it wrote.
+        masker: Knows the secrets of the run.
+    """
+
+    action: str
+    command_line: str
+    tty: bool = False
+    width: int = 80
+    place: Place = field(default_factory=Place)
+    command: tuple[str, ...] | None = None
+    outcome: Outcome = Outcome.RUNNING
+    exit_code: int | None = None
+    reason: str = ""
+    started: datetime | None = None
+    ended: datetime | None = None
+    duration: float = 0.0
+    sent: int = 0
+    notices: list[str] = field(default_factory=list)
+    transcript: Transcript = field(default_factory=Transcript, repr=False)
+    masker: Masker = field(default_factory=Masker, repr=False)
+
+    @property
+    def target(self) -> str:
+        """Where it runs, in a line: job, group, task, allocation and node, as far as known."""
+        place = self.place
+        names = [("job", place.job), ("group", place.group), ("task", place.task)]
+        where = " / ".join(f"{kind} {name}" for kind, name in names if name)
+        return f"{where} · {place.short}" if place.allocation else where
+
+    @property
+    def state(self) -> str:
+        """The line of state: `exit 3 in 4.1 s`; only what is known."""
+        took = seconds(self.duration)
+        where = self.place.short
+        match self.outcome:
+            case Outcome.RUNNING:
+                return "running"
+            case Outcome.SUCCEEDED | Outcome.FAILED:
+                return f"exit {self.exit_code} in {took}"
+            case Outcome.INTERRUPTED:
+                return f"interrupted (exit {self.exit_code}) after {took}"
+            case Outcome.DISCONNECTED:
+                return f"disconnected after {took}: the process may still run in {where}"
+            case Outcome.LOST:
+                return (
+                    f"connection lost after {took}: {self._first_reason}; "
+                    f"the process may still run in {where}"
+                )
+            case Outcome.REFUSED:
+                return f"refused: {self._first_reason}"
+            case Outcome.NOT_STARTED:
+                return f"not started: {self._first_reason}"
+
+    @property
+    def _first_reason(self) -> str:
+        first = self.reason.partition("\n")[0]
+        return first.removeprefix("failed to exec into task: ")

@@ -1,0 +1,103 @@
+"""What happens in a run, as its listeners hear of it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from nomad_magic.errors import NomadMagicError
+    from nomad_magic.record.facts import Place, Rung
+    from nomad_magic.record.result import ActionResult
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """More is known of where the action runs, and of what it stands for.
+
+    Attributes:
+        place: What is known by now.
+        command: Command and arguments; None until they are known.
+    """
+
+    place: Place
+    command: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """There is something that the user should know besides the output; no secret is in it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The exec session is open."""
+
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The action wrote something: the transcript has so many bytes now."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Someone asked for the end, and this rung of the ladder was climbed."""
+
+    rung: Rung
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run is over.
+
+    Attributes:
+        result: All that is known of it; final.
+        error: Why it failed; None when it did not, or was stopped.
+    """
+
+    result: ActionResult
+    error: NomadMagicError | None
+
+
+Event = Located | Notice | Started | Output | Stopping | Ended
+
+
+class Listener(Protocol):
+    """Who wants to hear of a run.
+
+    It is called in the thread of the event loop, which all runs share, and should do little there.
+    """
+
+    def __call__(self, event: Event, /) -> None:
+        """Take an event."""
+
+
+class Listeners:
+    """Those of one run."""
+
+    def __init__(self) -> None:
+        self._all: list[Listener] = []
+
+    def add(self, listener: Listener) -> None:
+        """Tell another one from now on."""
+        self._all.append(listener)
+
+    def tell(self, event: Event) -> None:
+        """Tell all of them.  One that fails is not told any more; the run goes on."""
+        for listener in list(self._all):
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - whatever it is, it must not end the run
+                _log.exception("A listener failed at %r, and is not told any more", event)
+                self._all.remove(listener)

@@ -1,0 +1,96 @@
+"""From a line to an open exec session: find where it is to run, connect, or be given up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from nomad_magic.errors import NomadMagicError
+from nomad_magic.nomad.connect import Connector
+from nomad_magic.nomad.protocol import State
+from nomad_magic.nomad.resolve import Resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nomad_magic.line.flags import ActionArgs
+    from nomad_magic.nomad.client import Client
+    from nomad_magic.nomad.protocol import ExecProtocol
+    from nomad_magic.nomad.resolve import Resolved
+    from nomad_magic.nomad.target import Options
+    from nomad_magic.nomad.websocket import ExecConnection
+    from nomad_magic.record.facts import Place
+
+
+class Opening:
+    """Opens the exec session of one run.
+
+    Args:
+        args: The line.
+        client: Of the configured address.
+        options: The bounds of each wait.
+        protocol: The run's state; is told when the action is asked for, and what came of that.
+        located: As for `Resolver`.
+        notice: As for `Resolver`.
+
+    Attributes:
+        resolved: Where the action is to run, once that is known.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one side of it, and named
+        self,
+        args: ActionArgs,
+        client: Client,
+        options: Options,
+        protocol: ExecProtocol,
+        *,
+        located: Callable[[Place, tuple[str, ...] | None], None],
+        notice: Callable[[str], None],
+    ) -> None:
+        self.resolved: Resolved | None = None
+        self._args = args
+        self._protocol = protocol
+        self._resolver = Resolver(
+            args, client, choose=random.SystemRandom().choice, located=located, notice=notice
+        )
+        self._connector = Connector(client, options, protocol)
+
+    async def open(self, over: asyncio.Event) -> ExecConnection | None:
+        """Return the open session; None when the run was given up before it was open.
+
+        Args:
+            over: Set when the run is given up, by whoever does that.
+
+        Raises:
+            NomadMagicError: It cannot be opened.
+        """
+        opening = asyncio.create_task(self._find_and_connect())
+        given_up = asyncio.create_task(over.wait())
+        try:
+            await asyncio.wait({opening, given_up}, return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done():
+                opening.cancel()
+                await asyncio.wait({opening})
+            if opening.cancelled():
+                return None
+            connection = opening.result()
+        except NomadMagicError:
+            if self._protocol.ended and self._protocol.state is not State.REFUSED:
+                # A question that comes to nothing once nobody waits for it is no failure.
+                return None
+            raise
+        finally:
+            given_up.cancel()
+        if self._protocol.ended:
+            await connection.close()
+            return None
+        return connection
+
+    async def _find_and_connect(self) -> ExecConnection:
+        try:
+            self._connector.begin(await self._resolver.find())
+            self.resolved = await self._resolver.look()
+            return await self._connector.open(self.resolved, self._args)
+        finally:
+            self._connector.drop()
