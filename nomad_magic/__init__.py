@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.target import Options
     from nomad_magic.record.facts import Outcome
     from nomad_magic.record.result import ActionResult
-    from nomad_magic.run.api import arun, run, start
-    from nomad_magic.run.session import Session
+    from nomad_magic.running.api import arun, run, start
+    from nomad_magic.running.session import Session
 
 __version__ = "0.1.0"
 
@@ -59,10 +59,10 @@ _HOMES: Final = {
     "ActionResult": "nomad_magic.record.result",
     "Outcome": "nomad_magic.record.facts",
     "Options": "nomad_magic.nomad.target",
-    "Session": "nomad_magic.run.session",
-    "arun": "nomad_magic.run.api",
-    "run": "nomad_magic.run.api",
-    "start": "nomad_magic.run.api",
+    "Session": "nomad_magic.running.session",
+    "arun": "nomad_magic.running.api",
+    "run": "nomad_magic.running.api",
+    "start": "nomad_magic.running.api",
 }
 
 __all__ = [

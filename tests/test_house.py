@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nomad_magic import __all__ as public_names
-from nomad_magic.line.flags import FLAGS, help_text
+from nomad_magic.line.flag_table import FLAGS, help_text
 from nomad_magic.notebook.magics import NomadMagics
 
 ROOT = Path(__file__).parents[1]

@@ -4,22 +4,20 @@ Two outside facts are kept here.  The syntax is that of Go's flag package
 (https://pkg.go.dev/flag): a string flag takes the next word whatever it is, a boolean never
 does, parsing ends at the first word that is no flag.  What is checked, in which order and in
 which words, is Nomad's CLI; the recorded answers of a real one are
-`tests/data/cli/parse.json`.
-
-`FLAGS` is the one table of flags: the parser, the help and the documentation's test read it.
+`tests/data/cli/parse.json`.  Pure.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-import textwrap
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from nomad_magic.errors import FlagError, UsageError
 from nomad_magic.go import go_quote, parse_bool, to_bytes
-from nomad_magic.record.masking import MASK
+from nomad_magic.line.flag_table import BY_NAME, FLAGS, help_text
+from nomad_magic.record.masking import MASK, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,88 +26,6 @@ _MORE_HELP = "For additional help try 'nomad job action -help'"
 _HELP_WORDS = frozenset({"-h", "-help", "--help"})
 _NO_COLOR = frozenset({"-no-color", "--no-color"})
 _FORCE_COLOR = frozenset({"-force-color", "--force-color"})
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """One flag of the command line.
-
-    Attributes:
-        name: Without its dash.
-        group: What it is about.
-        value: What the help calls its value; empty for a boolean.
-        environment: The variable that stands in for it; empty where there is none.
-        default: What holds without it, in words.
-        summary: What it does, without a full stop.
-        synonyms: Other names of the same flag.
-    """
-
-    name: str
-    group: Literal["action", "connection"]
-    value: str
-    environment: str
-    default: str
-    summary: str
-    synonyms: tuple[str, ...] = ()
-
-    @property
-    def field(self) -> str:
-        """The attribute of `ActionArgs` that holds it."""
-        return {"i": "stdin", "t": "tty", "e": "escape"}.get(self.name, self.name.replace("-", "_"))
-
-    @property
-    def kind(self) -> Literal["string", "boolean"]:
-        """Whether it takes a value."""
-        return "string" if self.value else "boolean"
-
-
-# fmt: off
-# A table reads by its rows: the facts of a flag, and below them what it does.
-FLAGS: tuple[Flag, ...] = (
-    Flag("job", "action", "id", "", "none, it is required",
-         "The job that defines the action: its id, or the beginning of it"),
-    Flag("group", "action", "name", "", "none, it is required without -alloc",
-         "The task group; one of its running allocations is taken"),
-    Flag("task", "action", "name", "", "none, it is required without -alloc",
-         "The task that the action runs in"),
-    Flag("alloc", "action", "id", "", "one of the group's",
-         "The allocation: its id, or the beginning of it; -group then has no effect"),
-    Flag("i", "action", "", "", "true",
-         "Pass stdin to the action"),
-    Flag("t", "action", "", "", "true when stdin is a terminal",
-         "Run the action in a terminal (a pty); needs -i"),
-    Flag("e", "action", "char", "", "~",
-         "The escape character, one byte, or none: at the start of a line, with a dot after it,"
-         " it ends the session"),
-    Flag("address", "connection", "url", "NOMAD_ADDR", "http://127.0.0.1:4646",
-         "The agent to ask: http://, https:// or unix:///path"),
-    Flag("region", "connection", "name", "NOMAD_REGION", "the agent's own",
-         "The region that requests are sent on to"),
-    Flag("namespace", "connection", "name", "NOMAD_NAMESPACE", "default",
-         "The job's namespace; * looks in all of them"),
-    Flag("token", "connection", "secret", "NOMAD_TOKEN", "none",
-         "The ACL token; the variable keeps it out of the notebook"),
-    Flag("ca-cert", "connection", "file", "NOMAD_CACERT", "the system's roots",
-         "PEM file with the roots that may vouch for the agent"),
-    Flag("ca-path", "connection", "folder", "NOMAD_CAPATH", "the system's roots",
-         "Folder of such files; without effect beside -ca-cert"),
-    Flag("client-cert", "connection", "file", "NOMAD_CLIENT_CERT", "none",
-         "PEM file of our own certificate; goes with -client-key"),
-    Flag("client-key", "connection", "file", "NOMAD_CLIENT_KEY", "none",
-         "PEM file of its key, not encrypted"),
-    Flag("tls-server-name", "connection", "name", "NOMAD_TLS_SERVER_NAME", "the address's host",
-         "The name that the agent's certificate must bear"),
-    Flag("tls-skip-verify", "connection", "", "NOMAD_SKIP_VERIFY", "false",
-         "Accept any certificate; -insecure is the same", ("insecure",)),
-    Flag("no-color", "connection", "", "NOMAD_CLI_NO_COLOR", "false",
-         "Keep our own messages plain; wins over -force-color"),
-    Flag("force-color", "connection", "", "NOMAD_CLI_FORCE_COLOR", "false",
-         "Colour our own messages even where there is no terminal"),
-)
-# fmt: on
-"""Every flag of `nomad job action`, in the order of the help."""
-
-_BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, *flag.synonyms)}
 
 
 class HelpRequested(Exception):
@@ -174,7 +90,7 @@ class ActionArgs:
     given: frozenset[str] = frozenset()
 
     def command_line(self) -> str:
-        """Give the `nomad job action …` line that repeats this one, with nothing secret in it.
+        """Return the `nomad job action …` line that repeats this one, with nothing secret in it.
 
         Quoted for a POSIX shell; a magic's line reads it the same way.  It follows the fields,
         also those of a copy with an allocation filled in.  What the surroundings decide (the
@@ -247,59 +163,6 @@ def check_target(args: ActionArgs) -> None:
             raise _usage_error(f"A {what} name is required if no allocation is provided")
 
 
-def help_text() -> str:
-    """Give the help: every flag, its variable and its default, at most 80 columns wide."""
-    parts = [_HELP_HEAD]
-    for group, title in (("action", "The action"), ("connection", "The connection")):
-        parts.append(f"{title}:")
-        parts.extend(_help_of(flag) for flag in FLAGS if flag.group == group)
-    parts.append(_HELP_NOTEBOOK)
-    return "\n\n".join(parts)
-
-
-_HELP_HEAD = """\
-Usage: nomad job action [options] <action>
-
-Runs an action of a job inside one of its running allocations: streams what it
-writes, passes it what is typed, and ends as it ends, with its exit code.
-
-An option is -name=value or -name value; -i and -t and the like are -name or
--name=false.  Options end at the action; words after it are ignored."""
-
-_HELP_NOTEBOOK = """\
-In a notebook:
-
-  %nomad_action takes this line and returns the result, %%nomad_action passes
-  the cell's body as stdin, and " &" at the end runs it in the background."""
-
-
-def _help_of(flag: Flag) -> str:
-    head = f"  -{flag.name}=<{flag.value}>" if flag.value else f"  -{flag.name}"
-    facts = [flag.summary + ".", f"Default: {flag.default}."]
-    if flag.environment:
-        facts.append(f"Environment: {flag.environment}.")
-    text = textwrap.fill(" ".join(facts), width=74, break_on_hyphens=False)
-    return f"{head}\n{textwrap.indent(text, ' ' * 6)}"
-
-
-def without_password(address: str) -> str:
-    """Take the `user:password@` out of an address, also out of one that is no valid URL."""
-    scheme, slashes, rest = address.partition("://")
-    if not slashes:
-        scheme, rest = "", address
-    if _HOST_ONLY.match(rest):
-        return address
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    host = authority.rpartition("@")[2]
-    if host != authority and host and _HOST_ONLY.match(host):
-        return f"{scheme}{slashes}{host}{rest[len(authority) :]}"
-    # A password with a slash in it: no valid URL, and still a password.
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
-
-
-_HOST_ONLY = re.compile(r"(?:\[[^\]@]*\]|[^:/?#@\[\]]*)(?::\d*)?(?:[/?#]|$)")
-
-
 def _parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Split the words into flags, each with its last value, and what follows them."""
     given: dict[str, str] = {}
@@ -314,7 +177,7 @@ def _parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         name, equals, text = word[2 if word.startswith("--") else 1 :].partition("=")
         if not name or name.startswith("-"):
             raise _flag_error(f"bad flag syntax: {_masked([word])[0]}")
-        flag = _BY_NAME.get(name)
+        flag = BY_NAME.get(name)
         if flag is None:
             if name in {"h", "help"}:
                 # The one refusal that Go's package does not print itself.
@@ -350,9 +213,9 @@ def _build(given: Mapping[str, str], words: Sequence[str], *, stdin_is_tty: bool
     if len(to_bytes(escape)) > 1:
         raise _usage_error("-e requires 'none' or a single character")
     texts: dict[str, Any] = {
-        _BY_NAME[name].field: value
+        BY_NAME[name].field: value
         for name, value in given.items()
-        if _BY_NAME[name].kind == "string"
+        if BY_NAME[name].kind == "string"
     }
     return ActionArgs(
         action=words[0],

@@ -18,14 +18,15 @@ from traitlets import Bool, Enum, Float, Int
 
 from nomad_magic.errors import Interrupted, NomadMagicError, UsageError
 from nomad_magic.line import shellwords
-from nomad_magic.line.flags import HelpRequested, help_text
+from nomad_magic.line.flag_table import help_text
+from nomad_magic.line.flags import HelpRequested
 from nomad_magic.nomad.target import Options
 from nomad_magic.notebook.agent_command import AgentCommand
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
 from nomad_magic.notebook.views.text import TextView
-from nomad_magic.run import api
-from nomad_magic.run.api import Typing
+from nomad_magic.running import api
+from nomad_magic.running.api import Typing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from nomad_magic.notebook.views.base import View
     from nomad_magic.notebook.views.widget import WidgetView
     from nomad_magic.record.result import ActionResult
-    from nomad_magic.run.session import Session
+    from nomad_magic.running.session import Session
 
 DEFAULTS = Options()
 

@@ -8,6 +8,7 @@ own environment would otherwise put the token into the saved notebook.
 from __future__ import annotations
 
 import base64
+import re
 from typing import TYPE_CHECKING, AnyStr, Final
 
 from nomad_magic.go import to_bytes
@@ -156,3 +157,21 @@ def _overlap(data: bytes, secret: bytes) -> int:
 def basic_auth_secrets(user: str, password: str) -> tuple[str, str]:
     """Give the password and the base64 that the Authorization header carries."""
     return password, base64.b64encode(to_bytes(f"{user}:{password}")).decode()
+
+
+def without_password(address: str) -> str:
+    """Take the `user:password@` out of an address, also out of one that is no valid URL."""
+    scheme, slashes, rest = address.partition("://")
+    if not slashes:
+        scheme, rest = "", address
+    if _HOST_ONLY.match(rest):
+        return address
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    host = authority.rpartition("@")[2]
+    if host != authority and host and _HOST_ONLY.match(host):
+        return f"{scheme}{slashes}{host}{rest[len(authority) :]}"
+    # A password with a slash in it: no valid URL, and still a password.
+    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+
+
+_HOST_ONLY = re.compile(r"(?:\[[^\]@]*\]|[^:/?#@\[\]]*)(?::\d*)?(?:[/?#]|$)")

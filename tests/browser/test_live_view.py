@@ -248,11 +248,11 @@ def test_without_the_pump_stop_interrupts_or_says_what_to_press(
 ) -> None:
     """Without private API the front end interrupts; where it cannot, it says so."""
     without = (
-        "from nomad_magic.notebook import pump\nthere = pump._shell_stream\n"
-        "pump._shell_stream = lambda kernel: kernel.no_such_attribute"
+        "from nomad_magic.notebook.kernel import comm_pump\nthere = comm_pump._shell_stream\n"
+        "comm_pump._shell_stream = lambda kernel: kernel.no_such_attribute"
     )
     action = f"%nomad_action {SERVER} quiet"
-    notebook = opened([without, action, action, "pump._shell_stream = there"])
+    notebook = opened([without, action, action, "comm_pump._shell_stream = there"])
     notebook.run(1)
     notebook.wait_done(1)
     start(notebook, 2)

@@ -14,7 +14,7 @@ from support.nomads import until
 
 import nomad_magic
 from nomad_magic.nomad.frames import HEARTBEAT_SECONDS
-from nomad_magic.record.facts import Outcome
+from nomad_magic.record.facts import Outcome, Rung
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ def test_the_ladder_ends_what_ignores_an_interrupt() -> None:
     """On a tty the second rung ends a process that ignores the first: exit code 131."""
     session = nomad_magic.start(f"{SERVER} -t stubborn")
     until(
-        lambda: session.next_stop == "Stop" and session.result.started is not None,
+        lambda: session.next_stop is Rung.INTERRUPT and session.result.started is not None,
         seconds=20,
         what="the session is open",
     )
@@ -119,7 +119,7 @@ def test_the_ladder_ends_what_ignores_an_interrupt() -> None:
         what="stubborn is in its loop",
     )
     session.stop()
-    until(lambda: session.next_stop == "Force stop", seconds=5, what="the first rung")
+    until(lambda: session.next_stop is Rung.QUIT, seconds=5, what="the first rung")
     with pytest.raises(TimeoutError):
         session.wait(1.0)
     session.stop()

@@ -56,7 +56,7 @@ from support.scripted import recorded
 import nomad_magic
 from nomad_magic import errors
 from nomad_magic.record.facts import Outcome
-from nomad_magic.run import loop
+from nomad_magic.running import loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

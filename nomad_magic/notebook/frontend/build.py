@@ -63,7 +63,7 @@ def _sources() -> list[Path]:
 
 
 def _contract() -> str:
-    """Return the page's half of the contract, from the source tree and not from what is installed."""
+    """Return the page's half of the contract, from the source tree."""
     sys.path.insert(0, str(ROOT))
     try:
         from nomad_magic.notebook.live.contract import javascript  # noqa: PLC0415 - see above

@@ -18,7 +18,7 @@ from nomad_magic.record.reader import Reader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nomad_magic.run.session import Session
+    from nomad_magic.running.session import Session
 
 FRAME_BYTES: Final = 1 << 16
 """The most bytes of output in one message."""

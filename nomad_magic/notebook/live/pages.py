@@ -11,7 +11,7 @@ from nomad_magic.notebook.live.contract import PageMessage, rung_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nomad_magic.run.session import Session
+    from nomad_magic.running.session import Session
 
 WINDOW_FRAMES: Final = 8
 """How many messages a page may be behind before it gets no more."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nomad_magic.notebook.kernel.host import Host
-    from nomad_magic.run.events import Event
-    from nomad_magic.run.session import Session
+    from nomad_magic.running.events import Event
+    from nomad_magic.running.session import Session
 
 
 class View(ABC):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from nomad_magic.run.session import Session
+    from nomad_magic.running.session import Session
 
 READ_BYTES: Final = 1024
 

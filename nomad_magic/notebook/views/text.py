@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nomad_magic.notebook.kernel.host import Host
     from nomad_magic.record.reader import Pieces
     from nomad_magic.record.transcript import StreamName
-    from nomad_magic.run.session import Session
+    from nomad_magic.running.session import Session
 
 HEAD_BYTES: Final = 1 << 16
 TAIL_BYTES: Final = 1 << 16

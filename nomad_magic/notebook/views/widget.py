@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from nomad_magic.notebook.kernel.host import Host
-    from nomad_magic.run.session import Session
+    from nomad_magic.running.session import Session
 
 PAGE_SECONDS: Final = 1.0
 """How long a flood waits for the page, which still has to load the view and needs the processor."""

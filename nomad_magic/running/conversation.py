@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nomad_magic.nomad.link import Link, Look
 from nomad_magic.nomad.protocol import Output, State
 from nomad_magic.nomad.websocket import ConnectionEnded
-from nomad_magic.run import outcome
+from nomad_magic.running import outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.protocol import Event, ExecProtocol
     from nomad_magic.nomad.websocket import ExecConnection
     from nomad_magic.record.transcript import StreamName
-    from nomad_magic.run.throttle import Throttle
+    from nomad_magic.running.throttle import Throttle
 
 
 class Conversation:

@@ -18,7 +18,7 @@ from support.scripted import Script, leave, scripted
 import nomad_magic
 from nomad_magic import errors
 from nomad_magic.record.facts import Outcome
-from nomad_magic.run import api, loop
+from nomad_magic.running import api, loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ def test_an_interrupted_run_has_ended_when_it_returns(embedded_agent: Agent) -> 
         )
         os.kill(os.getpid(), number)
 
-    from nomad_magic.run.shutdown import running  # noqa: PLC0415 - not part of the public API
+    from nomad_magic.running.loop import running  # noqa: PLC0415 - not part of the public API
 
     class Alarm(Exception):
         result: Any = None
@@ -168,7 +168,7 @@ def test_a_listener_that_raises_does_not_hold_the_run_up(
     session = api.prepare(f"{SERVER} utf8".split(), stdin=None, environ=embedded_agent.environ)
     heard: list[bool] = []
     session.listen(lambda: 1 / 0)
-    session.listen(lambda: heard.append(session.done))
+    session.listen(lambda _event: heard.append(session.done))
     result = session.start().wait(20)
     assert result.ok
     assert heard[-1]

@@ -112,7 +112,7 @@ class Page:
         if kind == "comm_open":
             state = content["data"]["state"]
             self.states[content["comm_id"]] = state
-            if "stop_label" in state:
+            if "rung" in state:
                 self.comm = content["comm_id"]
         elif kind == "comm_msg":
             self._hear(content, message["buffers"])
@@ -174,9 +174,9 @@ def test_a_click_stops_a_silent_action(page: Page) -> None:
     """Stop ends the process of a cell that waits, and is no error."""
     page.run(f"r = %nomad_action {SERVER} quiet\nprint(r.exit_code)")
     started(page)
-    assert page.state["stop_label"] == "Stop"
+    assert page.state["rung"] == "interrupt"
     assert page.state["pumped"] is True
-    page.send({"type": "stop", "label": "Stop"})
+    page.send({"type": "stop", "rung": "interrupt"})
     page.finish()
     assert page.error == ""
     record = page.shown[page.order[1]]
@@ -188,10 +188,10 @@ def test_each_press_climbs_a_rung_and_the_label_says_which(page: Page) -> None:
     """Stop, Force stop: what ignores the first is ended by the second."""
     page.run(f"%nomad_action {SERVER} -t stubborn")
     started(page)
-    page.send({"type": "stop", "label": "Stop"})
-    page.until(lambda: page.state["stop_label"] == "Force stop", "the second rung")
-    page.send({"type": "stop", "label": "Force stop"})
-    page.until(lambda: page.idle or page.state["stop_label"] == "Disconnect", "the last rung")
+    page.send({"type": "stop", "rung": "interrupt"})
+    page.until(lambda: page.state["rung"] == "quit", "the second rung")
+    page.send({"type": "stop", "rung": "quit"})
+    page.until(lambda: page.idle or page.state["rung"] == "disconnect", "the last rung")
     if not page.idle and "exit" not in page.state.get("status", ""):
         page.finish()
     assert "(exit 131)" in page.shown[page.order[1]]["text/plain"]
@@ -201,8 +201,8 @@ def test_without_a_terminal_the_label_is_disconnect(page: Page) -> None:
     """The button says that it can only disconnect, and the record what that means."""
     page.run(f"%nomad_action {SERVER} -t=false forever")
     started(page)
-    assert page.state["stop_label"] == "Disconnect"
-    page.send({"type": "stop", "label": "Disconnect"})
+    assert page.state["rung"] == "disconnect"
+    page.send({"type": "stop", "rung": "disconnect"})
     page.finish()
     assert "the process may still run in allocation" in page.shown[page.order[1]]["text/plain"]
 
@@ -230,7 +230,7 @@ def test_a_late_page_gets_what_came_before(page: Page) -> None:
         lambda: any(said.get("client") == "page-2" for said, _ in page.custom), "its snapshot"
     )
     assert page.output().startswith(b"tick 1\r\ntick 2\r\ntick 3")
-    page.send({"type": "stop", "label": "Stop"})
+    page.send({"type": "stop", "rung": "interrupt"})
     page.finish()
 
 
@@ -240,9 +240,9 @@ def test_a_gap_is_filled_by_a_snapshot(page: Page) -> None:
     started(page)
     page.until(lambda: b"tick 2" in page.output(), "two ticks")
     page.custom.clear()
-    page.send({"type": "resend", "seq": 1})
+    page.send({"type": "ready"})
     page.until(lambda: page.output().startswith(b"tick 1"), "the snapshot")
-    page.send({"type": "stop", "label": "Stop"})
+    page.send({"type": "stop", "rung": "interrupt"})
     page.finish()
 
 
@@ -259,8 +259,8 @@ def test_a_page_that_does_not_acknowledge_gets_no_more_than_the_window(page: Pag
 
 def test_a_flood_is_shown_in_small_looks(page: Page) -> None:
     """Between two looks at a flood a page gets nothing, also where it flows slowly."""
-    rest = "import nomad_magic.run.pace\nbefore, nomad_magic.run.pace.REST ="
-    page.run(f"{rest} nomad_magic.run.pace.REST, 20.0\n%nomad_action {SERVER} flood500")
+    rest = "import nomad_magic.running.throttle\nbefore, nomad_magic.running.throttle.REST ="
+    page.run(f"{rest} nomad_magic.running.throttle.REST, 20.0\n%nomad_action {SERVER} flood500")
     started(page)
 
     def shown_and_skipped() -> tuple[int, int]:
@@ -272,9 +272,9 @@ def test_a_flood_is_shown_in_small_looks(page: Page) -> None:
 
     page.until(lambda: shown_and_skipped()[1] > 5_000_000, "some looks at the flood")
     shown, skipped = shown_and_skipped()
-    page.send({"type": "stop", "label": "Stop"})
+    page.send({"type": "stop", "rung": "interrupt"})
     page.finish()
-    page.run("nomad_magic.run.pace.REST = before")
+    page.run("nomad_magic.running.throttle.REST = before")
     page.finish()
     assert shown < skipped / 10
 
@@ -299,7 +299,7 @@ def test_what_stands_above_tells_what_was_started_where(page: Page) -> None:
     above = page.shown[page.order[0]]["text/plain"]
     assert above.startswith(f"$ nomad job action {SERVER} forever\n")
     assert "job cache / group redis / task server · allocation" in above
-    page.send({"type": "stop", "label": "Stop"})
+    page.send({"type": "stop", "rung": "interrupt"})
     page.finish()
     assert page.shown[page.order[0]]["text/plain"] == f"$ nomad job action {SERVER} forever"
 
@@ -311,7 +311,7 @@ def test_cells_queued_behind_keep_their_order(page: Page) -> None:
     for number in ("two", "three"):
         page.client.execute(f"print('{number}')", allow_stdin=True)
     started(page)
-    page.send({"type": "stop", "label": "Stop"})
+    page.send({"type": "stop", "rung": "interrupt"})
     said: list[str] = []
     while "three\n" not in said:
         message = page.client.get_iopub_msg(timeout=SECONDS)
@@ -350,7 +350,7 @@ def test_a_background_run_goes_on_while_other_cells_run(page: Page) -> None:
     page.send({"type": "ready"})
     page.until(lambda: b"tick 2" in page.output(), "two ticks")
     assert page.state["background"] is True
-    page.send({"type": "stop", "label": "Stop"})
+    page.send({"type": "stop", "rung": "interrupt"})
     page.until(lambda: page.states[comm].get("phase") == "ended", "the end")
     page.until(lambda: "exit 130" in shown[order[1]].get("text/plain", ""), "the record")
     page.run("assert s.wait(5).exit_code == 130")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.cells import environment
 
-from nomad_magic.line.flags import help_text
+from nomad_magic.line.flag_table import help_text
 
 if TYPE_CHECKING:
     from support.cells import Shell

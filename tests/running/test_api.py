@@ -107,7 +107,7 @@ def test_a_cancelled_arun_stops_its_action() -> None:
 
 
 def _running() -> list[nomad_magic.Session]:
-    from nomad_magic.run.shutdown import running  # noqa: PLC0415 - not part of the public API
+    from nomad_magic.running.loop import running  # noqa: PLC0415 - not part of the public API
 
     return running()
 

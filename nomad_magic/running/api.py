@@ -13,7 +13,7 @@ from nomad_magic.line import flags, shellwords
 from nomad_magic.nomad import cache
 from nomad_magic.nomad.target import Options, read_target
 from nomad_magic.record.facts import Outcome
-from nomad_magic.run.session import LAST_SECONDS, Session
+from nomad_magic.running.session import LAST_SECONDS, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from nomad_magic.run.pace import HURRY_SECONDS, MOST_REST_SECONDS, REST, Pace
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from nomad_magic.running import throttle
+from nomad_magic.running.throttle import (
+    FRAMES_A_TURN,
+    HURRY_SECONDS,
+    MOST_REST_SECONDS,
+    REST,
+    Pace,
+    Throttle,
+)
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_nobody_rests_unasked() -> None:
@@ -43,3 +58,31 @@ def test_all_that_rest_have_one_share_together() -> None:
     pace.take_time(0.0)
     one = pace.rest(10.0, 10.01)
     assert pace.rest(10.0, 10.01, others=9) == 10 * one
+
+
+def test_a_press_ends_a_rest_that_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a press and its effect the reader never sleeps."""
+    monkeypatch.setattr(throttle, "MOST_REST_SECONDS", 3600.0)
+
+    async def run() -> None:
+        reader = Throttle()
+        reader.pace.take_time(time.monotonic() + 3600.0)
+        reader.begin()
+
+        async def turn() -> None:
+            for _ in range(FRAMES_A_TURN):
+                await reader.took_one()
+
+        for _ in range(2):
+            turning = asyncio.create_task(turn())
+            done, _ = await asyncio.wait([turning], timeout=0.05)
+            assert not done
+            reader.hurry()
+            async with asyncio.timeout(10):
+                await turning
+            # For a moment there is no rest at all; then it rests again.
+            async with asyncio.timeout(10):
+                await turn()
+            reader.pace.hurry(time.monotonic() - HURRY_SECONDS - 1.0)
+
+    asyncio.run(run())

@@ -17,11 +17,11 @@ from nomad_magic.nomad import cache, refusals, stream
 from nomad_magic.nomad.protocol import ExecProtocol, State, StopReason
 from nomad_magic.record.facts import Outcome, Place, Rung
 from nomad_magic.record.result import ActionResult
-from nomad_magic.run import loop, outcome
-from nomad_magic.run.conversation import Conversation
-from nomad_magic.run.events import Ended, Listeners, Located, Notice, Output, Started, Stopping
-from nomad_magic.run.opening import Opening
-from nomad_magic.run.throttle import Throttle
+from nomad_magic.running import loop, outcome
+from nomad_magic.running.conversation import Conversation
+from nomad_magic.running.events import Ended, Listeners, Located, Notice, Output, Started, Stopping
+from nomad_magic.running.opening import Opening
+from nomad_magic.running.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.target import Options, Target
     from nomad_magic.nomad.websocket import ExecConnection
-    from nomad_magic.run.events import Listener
+    from nomad_magic.running.events import Listener
 
 LAST_SECONDS: Final = 5.0
 """How long after its grace period a run that was stopped may take to end: closing is bounded."""

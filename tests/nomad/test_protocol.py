@@ -45,10 +45,16 @@ from nomad_magic.nomad.protocol import (
     Output,
     Refused,
     State,
+    StopReason,
 )
 from nomad_magic.record.facts import Rung
 
 WIRE = Path(__file__).parents[1] / "data" / "wire"
+
+
+def escaped(protocol: ExecProtocol) -> bool:
+    """Whether the escape character was typed, before anyone else asked for the end."""
+    return protocol.stop_reason is StopReason.ESCAPE
 
 
 def session(*, tty: bool = False, escape: str = "", now: float = 0.0) -> ExecProtocol:
@@ -180,7 +186,7 @@ def test_the_recorded_escape_goes_as_recorded() -> None:
     protocol, events = replay("tty-escape", typed_last=b"~.")
     assert events == []
     assert (protocol.state, protocol.rung) == (State.DISCONNECTED, Rung.DISCONNECT)
-    assert protocol.escaped
+    assert escaped(protocol)
     assert protocol.exit_code is None
 
 
@@ -325,7 +331,7 @@ def test_the_ladder_with_a_tty() -> None:
     assert protocol.stop() is Rung.NONE
     assert frames(protocol, now=1e9) == []
     assert protocol.exit_code is None
-    assert not protocol.escaped
+    assert not escaped(protocol)
 
 
 def test_the_ladder_without_a_tty() -> None:
@@ -390,7 +396,7 @@ def test_disconnect_goes_straight_to_the_last_rung() -> None:
     """From the first one too."""
     protocol = session(tty=True)
     protocol.disconnect()
-    assert (protocol.state, protocol.rung, protocol.escaped) == (
+    assert (protocol.state, protocol.rung, escaped(protocol)) == (
         State.DISCONNECTED,
         Rung.DISCONNECT,
         False,
@@ -447,7 +453,7 @@ def test_the_escape_character_is_found_wherever_the_input_is_cut(
         # What stands before the close in the same piece is not to be sent any more.
         protocol.type(data[start:end])
         out += typed(protocol)
-    assert protocol.escaped is closed
+    assert escaped(protocol) is closed
     assert (protocol.state is State.DISCONNECTED) is closed
     if closed:
         assert expected.startswith(out)
@@ -483,7 +489,7 @@ def test_the_escape_characters_rules(data: bytes, sent: bytes, closed: bool) -> 
     for value in data:
         protocol.type(bytes((value,)))
         out += typed(protocol)
-    assert (out, protocol.escaped) == (sent, closed)
+    assert (out, escaped(protocol)) == (sent, closed)
 
 
 def test_an_escape_character_waits_for_the_next_key() -> None:
@@ -501,7 +507,7 @@ def test_the_escape_character_is_looked_for_only_with_a_tty(tty: bool, escape: s
     protocol = session(tty=tty, escape=escape)
     protocol.type(b"~.")
     assert typed(protocol) == b"~."
-    assert not protocol.escaped
+    assert not escaped(protocol)
 
 
 def test_any_byte_can_be_the_escape_character() -> None:
@@ -510,7 +516,7 @@ def test_any_byte_can_be_the_escape_character() -> None:
     protocol.type(b"\xff\xff")
     assert typed(protocol) == b"\xff"
     protocol.type(b"\r\xff.")
-    assert protocol.escaped
+    assert escaped(protocol)
 
 
 # What the agent sends
@@ -642,7 +648,13 @@ def test_nothing_changes_after_the_end(end: State, tty: bool) -> None:
     protocol = session(tty=tty, escape="~")
     protocol.type(b"waiting")
     ENDINGS[end](protocol)
-    before = (protocol.state, protocol.exit_code, protocol.rung, protocol.sent, protocol.escaped)
+    before = (
+        protocol.state,
+        protocol.exit_code,
+        protocol.rung,
+        protocol.sent,
+        protocol.stop_reason,
+    )
     assert before[0] is end
     protocol.type(b"more")
     protocol.type(b"\r~.")
@@ -661,7 +673,7 @@ def test_nothing_changes_after_the_end(end: State, tty: bool) -> None:
         protocol.exit_code,
         protocol.rung,
         protocol.sent,
-        protocol.escaped,
+        protocol.stop_reason,
     )
 
 
@@ -696,9 +708,9 @@ def test_what_comes_early_is_kept_for_the_session() -> None:
 def test_before_it_was_asked_for_a_run_is_given_up(end: str, tty: bool) -> None:
     """Nothing was started, and nothing is any more."""
     protocol = ExecProtocol(tty=tty)
-    assert protocol.next_rung is Rung.DISCONNECT
+    assert protocol.next_rung is Rung.GIVE_UP
     getattr(protocol, end)()
-    assert protocol.state is State.NOT_STARTED
+    assert (protocol.state, protocol.rung) == (State.NOT_STARTED, Rung.GIVE_UP)
     protocol.opening()
     protocol.opened(0.0)
     assert (protocol.state, protocol.ended) == (State.NOT_STARTED, True)

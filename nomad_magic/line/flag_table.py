@@ -1,0 +1,129 @@
+"""The table of the flags of `nomad job action`, and the help that is made from it.  Pure.
+
+`FLAGS` is the one table: the parser, the help and the documentation's test read it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag of the command line.
+
+    Attributes:
+        name: Without its dash.
+        group: What it is about.
+        value: What the help calls its value; empty for a boolean.
+        environment: The variable that stands in for it; empty where there is none.
+        default: What holds without it, in words.
+        summary: What it does, without a full stop.
+        synonyms: Other names of the same flag.
+    """
+
+    name: str
+    group: Literal["action", "connection"]
+    value: str
+    environment: str
+    default: str
+    summary: str
+    synonyms: tuple[str, ...] = ()
+
+    @property
+    def field(self) -> str:
+        """The attribute of `ActionArgs` that holds it."""
+        return {"i": "stdin", "t": "tty", "e": "escape"}.get(self.name, self.name.replace("-", "_"))
+
+    @property
+    def kind(self) -> Literal["string", "boolean"]:
+        """Whether it takes a value."""
+        return "string" if self.value else "boolean"
+
+
+# fmt: off
+# A table reads by its rows: the facts of a flag, and below them what it does.
+FLAGS: tuple[Flag, ...] = (
+    Flag("job", "action", "id", "", "none, it is required",
+         "The job that defines the action: its id, or the beginning of it"),
+    Flag("group", "action", "name", "", "none, it is required without -alloc",
+         "The task group; one of its running allocations is taken"),
+    Flag("task", "action", "name", "", "none, it is required without -alloc",
+         "The task that the action runs in"),
+    Flag("alloc", "action", "id", "", "one of the group's",
+         "The allocation: its id, or the beginning of it; -group then has no effect"),
+    Flag("i", "action", "", "", "true",
+         "Pass stdin to the action"),
+    Flag("t", "action", "", "", "true when stdin is a terminal",
+         "Run the action in a terminal (a pty); needs -i"),
+    Flag("e", "action", "char", "", "~",
+         "The escape character, one byte, or none: at the start of a line, with a dot after it,"
+         " it ends the session"),
+    Flag("address", "connection", "url", "NOMAD_ADDR", "http://127.0.0.1:4646",
+         "The agent to ask: http://, https:// or unix:///path"),
+    Flag("region", "connection", "name", "NOMAD_REGION", "the agent's own",
+         "The region that requests are sent on to"),
+    Flag("namespace", "connection", "name", "NOMAD_NAMESPACE", "default",
+         "The job's namespace; * looks in all of them"),
+    Flag("token", "connection", "secret", "NOMAD_TOKEN", "none",
+         "The ACL token; the variable keeps it out of the notebook"),
+    Flag("ca-cert", "connection", "file", "NOMAD_CACERT", "the system's roots",
+         "PEM file with the roots that may vouch for the agent"),
+    Flag("ca-path", "connection", "folder", "NOMAD_CAPATH", "the system's roots",
+         "Folder of such files; without effect beside -ca-cert"),
+    Flag("client-cert", "connection", "file", "NOMAD_CLIENT_CERT", "none",
+         "PEM file of our own certificate; goes with -client-key"),
+    Flag("client-key", "connection", "file", "NOMAD_CLIENT_KEY", "none",
+         "PEM file of its key, not encrypted"),
+    Flag("tls-server-name", "connection", "name", "NOMAD_TLS_SERVER_NAME", "the address's host",
+         "The name that the agent's certificate must bear"),
+    Flag("tls-skip-verify", "connection", "", "NOMAD_SKIP_VERIFY", "false",
+         "Accept any certificate; -insecure is the same", ("insecure",)),
+    Flag("no-color", "connection", "", "NOMAD_CLI_NO_COLOR", "false",
+         "Keep our own messages plain; wins over -force-color"),
+    Flag("force-color", "connection", "", "NOMAD_CLI_FORCE_COLOR", "false",
+         "Colour our own messages even where there is no terminal"),
+)
+# fmt: on
+"""Every flag of `nomad job action`, in the order of the help."""
+
+
+BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, *flag.synonyms)}
+
+
+def help_text() -> str:
+    """Return the help: every flag, its variable and its default, at most 80 columns wide."""
+    parts = [_HELP_HEAD]
+    for group, title in (("action", "The action"), ("connection", "The connection")):
+        parts.append(f"{title}:")
+        parts.extend(_help_of(flag) for flag in FLAGS if flag.group == group)
+    parts.append(_HELP_NOTEBOOK)
+    return "\n\n".join(parts)
+
+
+_HELP_HEAD = """\
+Usage: nomad job action [options] <action>
+
+Runs an action of a job inside one of its running allocations: streams what it
+writes, passes it what is typed, and ends as it ends, with its exit code.
+
+An option is -name=value or -name value; -i and -t and the like are -name or
+-name=false.  Options end at the action; words after it are ignored."""
+
+
+_HELP_NOTEBOOK = """\
+In a notebook:
+
+  %nomad_action takes this line and returns the result, %%nomad_action passes
+  the cell's body as stdin, and " &" at the end runs it in the background."""
+
+
+def _help_of(flag: Flag) -> str:
+    head = f"  -{flag.name}=<{flag.value}>" if flag.value else f"  -{flag.name}"
+    facts = [flag.summary + ".", f"Default: {flag.default}."]
+    if flag.environment:
+        facts.append(f"Environment: {flag.environment}.")
+    text = textwrap.fill(" ".join(facts), width=74, break_on_hyphens=False)
+    return f"{head}\n{textwrap.indent(text, ' ' * 6)}"

@@ -1,1 +1,0 @@
-"""One run of an action, from its line to its result."""
