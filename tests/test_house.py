@@ -8,162 +8,90 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from support import house
 
 from nomad_magic import __all__ as public_names
 from nomad_magic.line.flag_table import FLAGS, help_text
+from nomad_magic.notebook.live import contract
 from nomad_magic.notebook.magics import NomadMagics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nomad_magic"
+FRONT_END = PACKAGE / "notebook" / "frontend"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
-MOST_LINES = 450
-"""A module fits on a few screens; when it no longer does, it has two jobs."""
+HOUSE = house.read(ROOT)
 
-TOP_WITH_FILES = {"__init__", "__main__", "transcript", "record", "result"}
-PURE_IN_NOMAD = {
-    *("escape", "frames", "gowords", "link", "locate", "pace", "protocol", "proxies", "settings"),
+
+def test_the_house_is_in_order() -> None:
+    """Imports point one way and in no circle, also those for types; pure modules are pure."""
+    assert len(HOUSE.sources) > 80
+    assert HOUSE.problems() == []
+
+
+SOUND = {
+    "nomad_magic": '"""It."""\nfrom nomad_magic.notebook import magics',
+    "nomad_magic.go": '"""Go."""',
+    "nomad_magic.terminal": '"""Terminal."""\nfrom nomad_magic import go',
+    "nomad_magic.record": '"""Record."""',
+    "nomad_magic.record.facts": '"""Facts."""\nimport enum',
+    "nomad_magic.record.record": '"""Record."""\nfrom nomad_magic import terminal\n'
+    "from nomad_magic.record import facts\nimport os",
+    "nomad_magic.nomad": '"""Nomad."""',
+    "nomad_magic.nomad.frames": '"""Frames."""\nimport msgspec',
+    "nomad_magic.nomad.client": '"""Client."""\nimport httpx, time\n'
+    "from nomad_magic.nomad.frames import x",
+    "nomad_magic.running": '"""Running."""\nfrom nomad_magic.nomad.client import Client',
+    "nomad_magic.notebook": '"""Notebook."""',
+    "nomad_magic.notebook.magics": '"""Magics."""\nfrom nomad_magic.record import record\n'
+    "from nomad_magic import running\nimport IPython",
+    "nomad_magic.__main__": '"""Main."""\nfrom nomad_magic.agent import cli',
+    "nomad_magic.agent": '"""Agent."""',
+    "nomad_magic.agent.cli": '"""CLI."""\nfrom nomad_magic.nomad import frames\nimport aiohttp',
 }
-OUTSIDE_WORLD = {
-    *("asyncio", "io", "os", "pathlib", "random", "secrets", "select", "shutil", "signal"),
-    *("socket", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "uuid"),
-}
-"""Standard modules that a pure module has no use for: clock, environment, files, chance."""
-
-FOREIGN = {
-    "IPython": {"notebook"},
-    "ipykernel": {"notebook"},
-    "ipywidgets": {"notebook"},
-    "anywidget": {"notebook"},
-    "traitlets": {"notebook"},
-    "zmq": {"notebook"},
-    "hatchling": {"notebook"},  # frontend/build.py, which runs when a wheel is made
-    "msgspec": {"nomad", "agent"},
-    "aiohappyeyeballs": {"nomad"},
-    "h11": {"nomad"},
-    "httpx": {"nomad"},
-    "websockets": {"nomad"},
-    "aiohttp": {"agent"},
-    "hcl2": {"agent"},
-}
-"""The parts of the house that may import a foreign package."""
+TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
+BROKEN = [
+    ("record.record", "from nomad_magic.running import x", "must not import nomad_magic.running"),
+    ("record.record", TYPES + "import nomad_magic.notebook.magics", "must not import"),
+    ("nomad.frames", TYPES + "from nomad_magic.nomad.client import C", "is a circle"),
+    ("nomad.frames", "def f():\n    from nomad_magic.nomad import client", "is a circle"),
+    ("terminal", "from nomad_magic import record", "must not import nomad_magic.record"),
+    ("agent.cli", "from nomad_magic.nomad.client import C", "must not import"),
+    ("running", "from nomad_magic.agent import cli", "must not import"),
+    ("notebook.magics", "from . import x", "has a relative import"),
+    ("notebook.magics", "import httpx", "must not import httpx"),
+    ("nomad.frames", "import httpx", "must not know httpx"),
+    ("record.facts", "import time", "is pure and must not import time"),
+    ("record.facts", "from datetime import datetime\ndatetime.now()", "must not call datetime.now"),
+    ("record.facts", "open('x')", "must not call open"),
+    ("terminal", "from nomad_magic.nomad import client", "is pure and must not import"),
+    ("record.record", "x = 1\n" * 400, "is longer than 400 lines"),
+    ("record.alone", '"""Alone."""', "has no reader"),
+    ("record.silent", "x = 1", "does not say what it is"),
+]
 
 
-def modules() -> dict[str, Path]:
-    """Every module of the package by its dotted name."""
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+def test_a_sound_house_is_not_refused() -> None:
+    """Else the rest of this would prove nothing."""
+    assert house.House(SOUND).problems() == []
 
 
-MODULES = modules()
-TREES = {
-    name: ast.parse(path.read_text(encoding="utf-8"), str(path)) for name, path in MODULES.items()
-}
-
-
-def part(name: str) -> str:
-    """Which part of the house a module is in: a folder, or `top`."""
-    words = name.split(".")
-    return words[1] if len(words) > 1 and words[1] in {"nomad", "notebook", "agent"} else "top"
-
-
-def is_pure(name: str) -> bool:
-    last = name.rpartition(".")[2]
-    if part(name) == "nomad":
-        return last in PURE_IN_NOMAD
-    return part(name) == "top" and name != "nomad_magic" and last not in TOP_WITH_FILES
-
-
-PURE = sorted(name for name in MODULES if is_pure(name))
-
-
-def imports(name: str) -> set[str]:
-    """What a module imports when it runs, wherever in it; not what only type checkers see."""
-    found: set[str] = set()
-    pending: list[ast.AST] = [TREES[name]]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            pending += node.orelse
-            continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, f"{name} has a relative import"
-            # `from package import module` is an import of that module.
-            whole = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {one if one in MODULES else node.module for one in whole}
-        pending += ast.iter_child_nodes(node)
-    return found
-
-
-def ours(name: str) -> set[str]:
-    return {one for one in imports(name) if one.split(".")[0] == "nomad_magic"}
-
-
-@pytest.mark.parametrize("name", PURE)
-def test_a_pure_module_reads_nothing_of_the_world(name: str) -> None:
-    """No clock, environment, file, socket or chance: they are handed in; nor what has them."""
-    assert not {one.split(".")[0] for one in imports(name)} & OUTSIDE_WORLD
-    assert all(is_pure(one) for one in ours(name)), ours(name)
-    for node in ast.walk(TREES[name]):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            assert called not in {"open", "print", "input"}, called
-            assert not re.search(r"\b(?:datetime|date)\.(?:now|utcnow|today)$", called), called
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_imports_point_one_way(name: str) -> None:
-    """Notebook → nomad → top; the agent shares only frames and errors with the client."""
-    allowed = {
-        "top": {"top"},
-        "nomad": {"nomad", "top"},
-        "notebook": {"notebook", "nomad", "top"},
-        "agent": {"agent"},
-    }[part(name)]
-    exceptions = (
-        {"nomad_magic.errors", "nomad_magic.nomad.frames"} if part(name) == "agent" else set()
-    )
-    if part(name) == "top":
-        exceptions = {one for one in MODULES if is_pure(one)}
-    if name == "nomad_magic":
-        # The extension's two hooks.
-        exceptions |= {"nomad_magic.notebook.magics"}
-    if name == "nomad_magic.__main__":
-        exceptions |= {"nomad_magic.agent.cli"}
-    if name == "nomad_magic.notebook.agent_command":
-        # It starts the agent, as a process of its own.
-        exceptions |= {"nomad_magic.agent"}
-    wrong = {one for one in ours(name) if part(one) not in allowed and one not in exceptions}
-    assert not wrong, f"{name} must not import {wrong}"
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_each_foreign_package_has_its_home(name: str) -> None:
-    """IPython is the notebook's, the client's sockets are nomad's, the agent has its own."""
-    for one in imports(name):
-        top = one.split(".")[0]
-        known = top in sys.stdlib_module_names or top == "nomad_magic"
-        assert known or part(name) in FOREIGN.get(top, ()), f"{name} must not import {one}"
-
-
-def test_only_the_client_knows_the_socket_libraries() -> None:
-    """Those that make connections and read from them, and the one that says what they raise."""
-    homes = {
-        name
-        for name in MODULES
-        if {one.split(".")[0] for one in imports(name)} & {"h11", "httpx", "websockets"}
-    }
-    names = ("bodies", "client", "networds", "transport", "websocket")
-    assert homes == {f"nomad_magic.nomad.{name}" for name in names}
+@pytest.mark.parametrize(("name", "more", "problem"), BROKEN, ids=lambda value: value[:40])
+def test_a_broken_house_is_refused(name: str, more: str, problem: str) -> None:
+    """Each rule says what is wrong, and where."""
+    name = f"nomad_magic.{name}"
+    before = SOUND.get(name)
+    broken: Mapping[str, str] = {**SOUND, name: f"{before}\n{more}" if before else more}
+    said = house.House(broken).problems()
+    assert any(name in one and problem in one for one in said), said
 
 
 def test_importing_the_package_is_light() -> None:
@@ -171,17 +99,80 @@ def test_importing_the_package_is_light() -> None:
     code = "import sys, nomad_magic; dir(nomad_magic); print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in ran.stdout.split()}
-    assert not loaded & {*FOREIGN, "asyncio", "socket", "ssl"}
+    assert not loaded & {*house.FOREIGN, "asyncio", "socket", "ssl"}
     assert {name for name in ran.stdout.split() if name.startswith("nomad_magic")} == {
         "nomad_magic"
     }
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_every_module_says_what_it_is_and_stays_small(name: str) -> None:
-    """Each has a docstring, and none is longer than a few screens."""
-    assert ast.get_docstring(TREES[name])
-    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+def test_the_contract_loads_nothing_that_a_build_does_not_have() -> None:
+    """It is read where a wheel is made: with the standard library alone."""
+    code = (
+        "import sys\nbefore = set(sys.modules)\nimport nomad_magic.notebook.live.contract\n"
+        "print(*{n.split('.')[0] for n in set(sys.modules) - before})"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(ran.stdout.split()) <= {*sys.stdlib_module_names, "nomad_magic"}
+
+
+def _scripts() -> dict[str, str]:
+    paths = sorted((FRONT_END / "src").glob("*.js"))
+    return {
+        path.name: path.read_text(encoding="utf-8")
+        for path in paths
+        if path.name != "contract.js" and not path.name.endswith(".test.js")
+    }
+
+
+def test_the_page_speaks_only_words_of_the_contract() -> None:
+    """Every message, phase and rung that the page names is there; none is spelled by hand."""
+    words = {
+        "PAGE": {one.name for one in contract.PageMessage},
+        "KERNEL": {one.name for one in contract.KernelMessage},
+        "PHASE": {one.name for one in contract.Phase},
+    }
+    used: dict[str, set[str]] = {name: set() for name in words}
+    for name, text in _scripts().items():
+        for kind, word in re.findall(r"\b(PAGE|KERNEL|PHASE)\.(\w+)", text):
+            assert word in words[kind], f"{name}: {kind}.{word}"
+            used[kind].add(word)
+        for literal in re.findall(r"""["'`]([a-z_ ]+)["'`]""", text):
+            spelled = {*contract.PAGE_FIELDS, *contract.KERNEL_FIELDS, *contract.RUNGS}
+            # Words of the browser's, and of the way that a press takes.
+            spelled -= {"input", "stop", "size", "output", "none", "record", "interrupt"}
+            assert literal not in spelled, f"{name} spells {literal!r} by hand"
+        assert not re.search(r"send\(\s*\{", text), f"{name} makes a message by hand"
+    # What a page never says, or never listens for, is no word of theirs.
+    assert used["PAGE"] == words["PAGE"]
+    assert used["KERNEL"] == words["KERNEL"]
+
+
+def test_the_page_reads_the_traits_of_the_widget() -> None:
+    """The contract's list is what the widget has, and what the page asks for."""
+    from nomad_magic.notebook.live.widget import ActionWidget  # noqa: PLC0415 - it loads ipywidgets
+
+    own = {
+        name
+        for name, trait in ActionWidget.class_traits(sync=True).items()
+        if trait.this_class is ActionWidget
+    }
+    assert own - {"assets"} == set(contract.TRAITS)
+    text = "\n".join(_scripts().values())
+    read = set(re.findall(r"traits\.(\w+)", text))
+    read |= set(re.findall(r'model\.get\("(\w+)"\)', text)) - {"assets", "code", "version"}
+    for names in re.findall(r"const \{([^}]*)\} = (?:this|page|this\.page)\.traits", text):
+        read |= set(re.findall(r"(\w+)(?::\s*\w+)?(?:,|$)", names.strip()))
+    assert read <= set(contract.TRAITS)
+    assert read >= set(contract.TRAITS) - {"status", "outcome"}
+
+
+def test_the_style_knows_the_tones_and_phases_of_the_contract() -> None:
+    """A colour for each tone that there is, and for nothing else."""
+    style = (FRONT_END / "src" / "styles.css").read_text(encoding="utf-8")
+    tones = set(re.findall(r'data-tone="(\w+)"', style))
+    assert tones == {tone for _, tone in contract.OUTCOMES.values()} - {"neutral"}
+    phases = set(re.findall(r'data-phase="(\w+)"', style))
+    assert phases <= {phase.value for phase in contract.Phase}
 
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("*.py")), ids=str)
@@ -223,7 +214,7 @@ def test_the_readme_has_every_variable_that_is_read() -> None:
     """Those that the code names, no more and no less; the embedded agent's tasks have their own."""
     read = {
         node.value
-        for name, tree in TREES.items()
+        for name, tree in HOUSE.trees.items()
         if not name.startswith("nomad_magic.agent")
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
@@ -271,10 +262,9 @@ def test_the_readme_has_every_public_name(name: str) -> None:
     assert re.search(rf"`(?:nomad_magic\.)?{name}\b", README)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_contributing_has_every_module(name: str) -> None:
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=str)
+def test_contributing_has_every_module(path: Path) -> None:
     """The map of the house is the house."""
-    path = MODULES[name]
     if path.name != "__init__.py" or path.parent == PACKAGE:
         assert re.search(rf"\s{path.name}\s", CONTRIBUTING)
 

@@ -124,3 +124,17 @@ def decode_output(text: str | bytes) -> OutputFrame:
         return _output_decoder.decode(text)
     except _UNREADABLE as error:
         raise FrameError(str(error)) from error
+
+
+def close_words(code: int, reason: str) -> str:
+    """Return what the CLI says of a connection that ended with a close frame.
+
+    Args:
+        code: The frame's.
+        reason: The frame's; may be empty.
+    """
+    name = f" ({CLOSE_NAMES[code]})" if code in CLOSE_NAMES else ""
+    said = f"websocket: close {code}{name}" + (f": {reason}" if reason else "")
+    if code == CLOSE_NORMAL:
+        return f"websocket closed before receiving exit code: {said}"
+    return said

@@ -33,7 +33,6 @@ from nomad_magic.nomad.escape import EscapeReader
 from nomad_magic.nomad.frames import (
     CLOSE_ABNORMAL,
     CLOSE_INTERNAL,
-    CLOSE_NAMES,
     CLOSE_NORMAL,
     CLOSE_POLICY,
     HEARTBEAT_SECONDS,
@@ -42,6 +41,7 @@ from nomad_magic.nomad.frames import (
     InputFrame,
     Size,
     Stream,
+    close_words,
     decode_output,
     encode,
 )
@@ -215,7 +215,7 @@ class ExecProtocol:
             self._stdin.append(data)
 
     def end_stdin(self) -> None:
-        """Say that no more stdin comes.
+        """End stdin: no more comes.
 
         Without a tty the agent is told.  With one that would hang the terminal up, so that
         Ctrl-D is typed instead, which ends whoever reads lines from it.
@@ -287,7 +287,7 @@ class ExecProtocol:
         return self._last_sent + HEARTBEAT_SECONDS
 
     def next_frame(self, now: float) -> str | None:
-        """Give the next frame to send, or None when there is nothing to send yet.
+        """Return the next frame to send, or None when there is nothing to send yet.
 
         Stdin is cut into frames one at a time, so that a large body takes no memory twice and
         a Ctrl-C overtakes it.
@@ -335,7 +335,7 @@ class ExecProtocol:
     # What the agent sends
 
     def receive(self, text: str | bytes) -> list[Event]:
-        """Take one text frame; give what happened."""
+        """Take one text frame; return what happened."""
         if self.state is not State.RUNNING:
             return []
         try:
@@ -375,11 +375,7 @@ class ExecProtocol:
                 return [Refused(code, reason)]
             # It did run, and may go on: that is no refusal.
             return self._lost(reason)
-        name = f" ({CLOSE_NAMES[code]})" if code in CLOSE_NAMES else ""
-        said = f"websocket: close {code}{name}" + (f": {reason}" if reason else "")
-        if code == CLOSE_NORMAL:
-            said = f"websocket closed before receiving exit code: {said}"
-        return self._lost(said)
+        return self._lost(close_words(code, reason))
 
     def receive_nothing(self, seconds: float) -> list[Event]:
         """Take it that the connection is dead: nothing came for so many seconds."""

@@ -1,4 +1,4 @@
-"""What is known of a run: where, how it ended, and what it wrote.
+"""What is known of a run: where, how it ended, and what it wrote.  Pure.
 
 `RunFacts` is made when a run starts and filled in while it goes on, so that a run that fails, is
 stopped or loses its connection still has all that came.
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from nomad_magic.record.humanize import seconds
 from nomad_magic.record.masking import Masker
-from nomad_magic.record.transcript import Transcript
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from nomad_magic.record.transcript import Transcript
 
 SHORT_ID: Final = 8
 """How many characters of an id Nomad's CLI shows."""
@@ -136,7 +137,7 @@ class RunFacts:
     duration: float = 0.0
     sent: int = 0
     notices: list[str] = field(default_factory=list)
-    transcript: Transcript = field(default_factory=Transcript, repr=False)
+    transcript: Transcript = field(repr=False)
     masker: Masker = field(default_factory=Masker, repr=False)
 
     @property

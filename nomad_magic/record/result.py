@@ -12,7 +12,7 @@ from nomad_magic.record.facts import RunFacts
 from nomad_magic.record.masking import Masker
 from nomad_magic.record.reader import mask_pieces
 from nomad_magic.record.record import Record
-from nomad_magic.record.transcript import MEMORY_BYTES, STREAMS
+from nomad_magic.record.transcript import MEMORY_BYTES, STREAMS, Transcript
 
 if TYPE_CHECKING:
     import os
@@ -29,6 +29,7 @@ class ActionResult(RunFacts):
     attributes of `RunFacts`; here is what can be made of them.
     """
 
+    transcript: Transcript = field(default_factory=Transcript, repr=False)
     _lines: tuple[int, list[str]] | None = field(
         default=None, init=False, repr=False, compare=False
     )
