@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         SettingsError,
         UsageError,
     )
-    from nomad_magic.nomad.target import Options
+    from nomad_magic.nomad.options import Options
     from nomad_magic.record.facts import Outcome
     from nomad_magic.record.result import ActionResult
     from nomad_magic.running.api import arun, run, start
@@ -58,7 +58,7 @@ _HOMES: Final = {
     **dict.fromkeys(_ERRORS, "nomad_magic.errors"),
     "ActionResult": "nomad_magic.record.result",
     "Outcome": "nomad_magic.record.facts",
-    "Options": "nomad_magic.nomad.target",
+    "Options": "nomad_magic.nomad.options",
     "Session": "nomad_magic.running.session",
     "arun": "nomad_magic.running.api",
     "run": "nomad_magic.running.api",

@@ -15,7 +15,8 @@ from nomad_magic.nomad.client import Client
 
 if TYPE_CHECKING:
     from nomad_magic.nomad.models import Node
-    from nomad_magic.nomad.target import Options, Target
+    from nomad_magic.nomad.options import Options
+    from nomad_magic.nomad.target import Target
 
 KEPT_CLIENTS: Final = 8
 """How many targets' connections are kept."""

@@ -12,21 +12,22 @@ import ssl
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
 from nomad_magic.go import basic_auth, go_quote, to_bytes
 from nomad_magic.nomad import bodies, explain, redirects, tls
 from nomad_magic.nomad.address import HIGHEST_PORT, parse_address
+from nomad_magic.nomad.http import httpx
 from nomad_magic.nomad.transport import SWITCHING_PROTOCOLS, Transport, Way
 from nomad_magic.nomad.websocket import ExecConnection, Handshake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.protocol import ExecProtocol
-    from nomad_magic.nomad.target import Options, Target
+    from nomad_magic.nomad.target import Target
 
 T = TypeVar("T")
 

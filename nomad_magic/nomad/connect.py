@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.models import Node
+    from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.protocol import ExecProtocol
     from nomad_magic.nomad.resolve import Resolved
-    from nomad_magic.nomad.target import Options
     from nomad_magic.nomad.websocket import ExecConnection
 
 GLOBAL_REGION: Final = "global"

@@ -15,12 +15,12 @@ import zlib
 from typing import TYPE_CHECKING, Final, Self
 
 import h11
-import httpx
 from websockets.exceptions import InvalidHandshake
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer
 from nomad_magic.go import go_quote
 from nomad_magic.nomad.dial import DialError, DialTimeout
+from nomad_magic.nomad.http import httpx
 from nomad_magic.nomad.transport import HandshakeTimeout, ProxyRefused, Unanswered
 from nomad_magic.record.humanize import size
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nomad_magic.nomad.address import Address
-    from nomad_magic.nomad.target import Options, TLSFiles
+    from nomad_magic.nomad.options import Options
+    from nomad_magic.nomad.target import TLSFiles
 
 # X509_V_ERR_* of OpenSSL (its manual page X509_STORE_CTX_get_error).
 _UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})

@@ -26,8 +26,9 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from nomad_magic.nomad.escape import EscapeReader
 from nomad_magic.nomad.frames import (
@@ -92,31 +93,27 @@ class StopReason(enum.Enum):
     """The escape character was typed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """Some bytes of the action's output, as they came."""
 
     stream: StreamName
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(msgspec.Struct, frozen=True):
     """The exit frame: the action ended with this code (128 + n for signal n)."""
 
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The agent closed the session with a reason."""
 
     code: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True):
     """The connection ended without an exit frame; `reason` says how, as far as is known."""
 
     reason: str

@@ -24,33 +24,6 @@ DEFAULT_ADDRESS: Final = "http://127.0.0.1:4646"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a notebook can set and a command line cannot; times are in seconds.
-
-    Attributes:
-        connect_timeout: To connect, the name's lookup included; then for the TLS handshake; then
-            for the answer to a websocket upgrade.
-        answer_timeout: For each answer to a request.
-        timeout: For the action itself; None lets it run as long as it likes.
-        grace: How long an action may clean up after a timeout has interrupted it.
-        direct: Try the allocation's own node before the configured address, as the CLI does.
-        link_timeout: How long an exec session's connection may show no sign of life before the run
-            counts as lost.  A silent action is none: the agent is asked.
-        max_answer_bytes: How large an answer to a request may be, unpacked, in bytes.
-        max_frame_bytes: How large a message of an exec session may be, in bytes.
-    """
-
-    connect_timeout: float = 10.0
-    answer_timeout: float = 30.0
-    timeout: float | None = None
-    grace: float = 10.0
-    direct: bool = True
-    link_timeout: float = 60.0
-    max_answer_bytes: int = 64_000_000
-    max_frame_bytes: int = 64_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TLSFiles:
     """The TLS settings as given: paths, a name and a switch; nothing is read here.
 

@@ -20,7 +20,7 @@ from nomad_magic.errors import Interrupted, NomadMagicError, UsageError
 from nomad_magic.line import shellwords
 from nomad_magic.line.flag_table import help_text
 from nomad_magic.line.flags import HelpRequested
-from nomad_magic.nomad.target import Options
+from nomad_magic.nomad.options import Options
 from nomad_magic.notebook.agent_command import AgentCommand
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from nomad_magic.record.facts import RunFacts
 from nomad_magic.record.masking import Masker
 from nomad_magic.record.reader import mask_pieces
-from nomad_magic.record.record import Record
 from nomad_magic.record.transcript import MEMORY_BYTES, STREAMS, Transcript
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
+    from nomad_magic.record.record import Record
     from nomad_magic.record.transcript import StreamName
 
 
@@ -71,7 +71,7 @@ class ActionResult(RunFacts):
         size = self.transcript.size
         if self._lines is not None and self._lines[0] == size:
             return list(self._lines[1])
-        lines = Record(self).whole()
+        lines = self._record().whole()
         if size <= MEMORY_BYTES:
             self._lines = (size, lines)
         return list(lines)
@@ -110,7 +110,7 @@ class ActionResult(RunFacts):
         return self.masker.text(text)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return Record(self).bundle()
+        return self._record().bundle()
 
     def record(self, *, output: bool = True) -> str:
         """Give the record as text.
@@ -119,7 +119,7 @@ class ActionResult(RunFacts):
             output: With the output as the terminal showed it, its head and tail when it is
                 long; without it where it already stands above.
         """
-        return Record(self).text(output=output)
+        return self._record().text(output=output)
 
     def __copy__(self) -> ActionResult:
         return replace(self)
@@ -145,6 +145,11 @@ class ActionResult(RunFacts):
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+
+    def _record(self) -> Record:
+        from nomad_magic.record.record import Record  # noqa: PLC0415 - who only runs shows nothing
+
+        return Record(self)
 
     def _masked(self) -> Iterator[tuple[StreamName, bytes]]:
         """Go through the output with secrets masked, in the order in which it came."""

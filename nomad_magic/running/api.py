@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from nomad_magic.errors import Interrupted, LineError, NomadMagicError
 from nomad_magic.line import flags, shellwords
 from nomad_magic.nomad import cache
-from nomad_magic.nomad.target import Options, read_target
+from nomad_magic.nomad.options import Options
+from nomad_magic.nomad.target import read_target
 from nomad_magic.record.facts import Outcome
 from nomad_magic.running.session import LAST_SECONDS, Session
 

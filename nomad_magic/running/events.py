@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(msgspec.Struct, frozen=True):
     """More is known of where the action runs, and of what it stands for.
 
     Attributes:
@@ -29,36 +29,31 @@ class Located:
     command: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """There is something that the user should know besides the output; no secret is in it."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """The exec session is open."""
 
     time: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """The action wrote something: the transcript has so many bytes now."""
 
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stopping:
+class Stopping(msgspec.Struct, frozen=True):
     """Someone asked for the end, and this rung of the ladder was climbed."""
 
     rung: Rung
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """The run is over.
 
     Attributes:

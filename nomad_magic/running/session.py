@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nomad_magic.line.flags import ActionArgs
-    from nomad_magic.nomad.target import Options, Target
+    from nomad_magic.nomad.options import Options
+    from nomad_magic.nomad.target import Target
     from nomad_magic.nomad.websocket import ExecConnection
     from nomad_magic.running.events import Listener
 

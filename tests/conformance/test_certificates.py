@@ -17,8 +17,9 @@ from support.scripted import Script, scripted
 from nomad_magic.errors import NomadMagicError, RequestError, SettingsError
 from nomad_magic.line import flags
 from nomad_magic.nomad.client import Client
+from nomad_magic.nomad.options import Options
 from nomad_magic.nomad.protocol import ExecProtocol
-from nomad_magic.nomad.target import Options, read_target
+from nomad_magic.nomad.target import read_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -92,13 +92,13 @@ async def swallow_some(line: Line, honest: bytes) -> None:
     await line.reset()
 
 
-def flood(chunk: bytes, head: bytes = b"") -> Deed:
-    """The same again, for as long as it is taken."""
+def flood(chunk: bytes, head: bytes = b"", size: int = FLOOD_BYTES) -> Deed:
+    """The same again, for as long as it is taken, up to so many bytes."""
 
     async def deed(line: Line, _honest: bytes) -> None:
         await line.send(head)
         sent = 0
-        while sent < FLOOD_BYTES and not line.writer.is_closing():
+        while sent < size and not line.writer.is_closing():
             await line.send(chunk)
             sent += len(chunk)
         await line.swallow()

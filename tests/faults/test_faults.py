@@ -268,7 +268,7 @@ SESSION_FAULTS = [
     session("one that is too large", says(SO_FAR + frame(1, bytes(1_100_000)), swallow), LOST, LARGE),
     session("fragments without end", flood(b"\x00\x7e\x10\x00" + bytes(0x1000), SO_FAR + b"\x01\x00"),
             LOST, LARGE),
-    session("empty fragments without end", flood(b"\x00\x00" * 4096, SO_FAR + b"\x01\x00"),
+    session("empty fragments without end", flood(b"\x00\x00" * 4096, SO_FAR + b"\x01\x00", 1 << 18),
             LOST, "no sign of life"),
     session("pings without end", flood(frame(9, b"x" * 100), SO_FAR), LOST, "no sign of life"),
     session("not JSON", says(SO_FAR + text("<html>"), swallow), LOST, "cannot be read"),

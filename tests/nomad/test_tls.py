@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from nomad_magic.errors import SettingsError
+from nomad_magic.nomad.certificates import SYSTEM_FILES
 from nomad_magic.nomad.target import TLSFiles
-from nomad_magic.nomad.tls import SYSTEM_FILES, context, fingerprint
+from nomad_magic.nomad.tls import context, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -53,7 +53,14 @@ ENTRIES = {
 PURE = {
     *("errors", "go", "record.facts", "record.humanize", "record.masking"),
     *("nomad.address", "nomad.escape", "nomad.frames", "nomad.link", "nomad.locate"),
-    *("nomad.models", "nomad.protocol", "nomad.proxies", "nomad.redirects", "nomad.target"),
+    *(
+        "nomad.models",
+        "nomad.options",
+        "nomad.protocol",
+        "nomad.proxies",
+        "nomad.redirects",
+        "nomad.target",
+    ),
 }
 PURE_ROOMS = {"line", "terminal"}
 OUTSIDE_WORLD = {
@@ -70,7 +77,7 @@ FOREIGN = {
     "traitlets": {"notebook"},
     "zmq": {"notebook"},
     "hatchling": {"notebook"},  # frontend/build.py, which runs when a wheel is made
-    "msgspec": {"nomad", "agent"},
+    "msgspec": {"nomad", "running", "agent"},
     "aiohappyeyeballs": {"nomad"},
     "h11": {"nomad"},
     "httpx": {"nomad"},
@@ -82,7 +89,8 @@ FOREIGN = {
 
 SOCKET_LIBRARIES = {"h11", "httpx", "websockets"}
 SOCKET_HOMES = {
-    f"{PACKAGE}.nomad.{name}" for name in ("bodies", "client", "explain", "transport", "websocket")
+    f"{PACKAGE}.nomad.{name}"
+    for name in ("bodies", "client", "explain", "http", "transport", "websocket")
 }
 """Those that make connections and read from them, and the one that says what they raise."""
 
@@ -214,7 +222,7 @@ class House:
 
 
 def room_of(name: str) -> str:
-    """Return the room that a module is in, or its own name beside them; the package's is its own."""
+    """Return the room that a module is in, or its own name where it stands beside them."""
     words = name.split(".")
     return words[1] if len(words) > 1 else PACKAGE
 

@@ -42,7 +42,7 @@ ONE_CELL = frozenset({"7.3.0"})
 """The ipykernels on which only one cell at a time is run.
 
 ipykernel 7.3.0 may not see a request that comes while it sends a reply (measured: 1 of 80, without
-anything of ours), and whatever is queued behind that cell then hangs.  `notebook/kernel/comm_pump.py` has it
+anything of ours), and whatever is queued behind that cell then hangs.  `comm_pump.py` has it
 look again after a run of ours; a plain cell's reply it knows nothing of.
 """
 
