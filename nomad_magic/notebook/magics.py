@@ -24,9 +24,6 @@ from nomad_magic.nomad.options import Options
 from nomad_magic.notebook.agent_command import AgentCommand
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
-from nomad_magic.notebook.views.text import TextView
-from nomad_magic.running import api
-from nomad_magic.running.api import Typing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,15 +162,19 @@ class NomadMagics(Magics):
     def _run(
         self, argv: Sequence[str], body: bytes | None, *, background: bool
     ) -> ActionResult | Session | None:
+        # With the first action: `%load_ext` needs none of the client's libraries.
+        from nomad_magic.notebook.views.text import TextView  # noqa: PLC0415 - see above
+        from nomad_magic.running import api  # noqa: PLC0415 - see above
+
         around = host.look(self._shell)
         attended = around.attended and body is None
         widget = self._live_view(around)
         if widget is not None or background:
-            typing = Typing.KEYS
+            typing = api.Typing.KEYS
         elif attended and not around.kernel:
-            typing = Typing.LINES
+            typing = api.Typing.LINES
         else:
-            typing = Typing.NOTHING
+            typing = api.Typing.NOTHING
         try:
             session = api.prepare(
                 argv,
