@@ -6,7 +6,7 @@ import sys
 
 
 def main(argv: list[str]) -> int:
-    """Run the command named by the first word; gives the exit code."""
+    """Run the command named by the first word; return the exit code."""
     if argv[:1] == ["agent"]:
         from nomad_magic.agent.cli import main as agent  # noqa: PLC0415 - only when asked for
 

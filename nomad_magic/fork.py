@@ -15,7 +15,7 @@ _functions: list[Callable[[], object]] = []
 
 
 def in_child(function: Callable[[], object]) -> None:
-    """Have a function called in each forked child, in the order of these calls."""
+    """Call a function in each forked child, in the order of these calls."""
     _functions.append(function)
 
 

@@ -5,7 +5,7 @@ to be the same byte for byte, need Go's own rules: `strconv.Quote`, `strconv.Par
 parsing and escaping of `net/url`, and `pem.Decode` (https://pkg.go.dev/strconv,
 https://pkg.go.dev/net/url, https://pkg.go.dev/encoding/pem; read and measured on Go 1.26).
 
-A Go string is bytes; ours are text.  Bytes that are no UTF-8 reach Python as the lone
+A Go string is bytes; ours are text.  Bytes that are not UTF-8 reach Python as the lone
 surrogates of `os.fsdecode`, and leave here as those bytes again.
 """
 

@@ -172,7 +172,7 @@ class Runner(NotebookClient):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command line; gives the exit code."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="run.py", description="Run a notebook in a terminal.")
     parser.add_argument("notebook", type=Path)
     parser.add_argument("--save", action="store_true", help="write the outputs into the notebook")
@@ -235,7 +235,7 @@ def tidy(notebook: NotebookNode) -> None:
 
 
 def joined(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:
-    """Give the outputs with neighbours of the same stream made one."""
+    """Return the outputs with neighbours of the same stream made one."""
     kept: list[NotebookNode] = []
     for output in outputs:
         before = kept[-1] if kept else None
@@ -281,7 +281,7 @@ def serve(path: Path, page: Page) -> int:
 
 
 def free_port() -> int:
-    """Give JupyterLab's usual port, or any free one."""
+    """Return JupyterLab's usual port, or any free one."""
     for port in (LAB_PORT, 0):
         with socket.socket() as probe:
             try:

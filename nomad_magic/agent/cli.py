@@ -27,7 +27,7 @@ MAX_DELAY_SECONDS = 3600
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the agent until it is told to end; gives the exit code.
+    """Run the agent until it is told to end; return the exit code.
 
     The first two lines on stdout are `NOMAD_ADDR=…` and `NOMAD_TOKEN=…`, printed when every task
     has been started and the address answers.

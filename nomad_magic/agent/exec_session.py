@@ -53,7 +53,7 @@ class Wire(Protocol):
     """The websocket, as the session sees it."""
 
     async def receive(self) -> str | bytes:
-        """Give the next message.
+        """Return the next message.
 
         Raises:
             GoneError: There will be none.
@@ -88,7 +88,7 @@ class ExecSession:
         """Run to the end of the process; whether the exit frame was sent.
 
         Raises:
-            frames.FrameError: The client sent what is no frame, and the process has ended.
+            frames.FrameError: The client sent what is not a frame, and the process has ended.
         """
         receiving = asyncio.create_task(self._receive())
         feeding = asyncio.create_task(self._feed())
@@ -157,7 +157,7 @@ class ExecSession:
             await self._wire.send(text_frame(frame))
 
     async def _receive(self) -> None:
-        """Take the client's frames until there are none, or one that is no frame."""
+        """Take the client's frames until there are none, or one that is not a frame."""
         try:
             while True:
                 message = await self._wire.receive()

@@ -2,7 +2,7 @@
 
 The library leaves a string as it stands in the file: with its quotes, its escapes, its heredoc
 marks and its `${…}`.  That is right for the task's own variables, which are for Nomad to fill
-in later.  An expression that is no literal comes as `${…}` without quotes; those need a full
+in later.  An expression that is not a literal comes as `${…}` without quotes; those need a full
 HCL evaluator, so they are refused.
 
 The rules are those of HCL's native syntax specification
@@ -80,7 +80,7 @@ def _plain(value: Any, where: str) -> Any:
 
 
 def unquote(raw: str, where: str) -> str:
-    """Give the string that a quoted HCL string or heredoc stands for.
+    """Return the string that a quoted HCL string or heredoc stands for.
 
     Args:
         raw: As python-hcl2 gives it, with its quotes.

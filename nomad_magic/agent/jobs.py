@@ -194,10 +194,10 @@ class _Fields:
         if isinstance(value, str):
             parts = _DURATION.findall(value)
             if "".join(number + unit for number, unit in parts) != value or not parts:
-                raise AgentError(f"{self.where}: {name} is no duration: {value!r}")
+                raise AgentError(f"{self.where}: {name} is not a duration: {value!r}")
             return int(sum(float(number) * _UNITS[unit] for number, unit in parts))
         if not isinstance(value, int) or isinstance(value, bool):
-            raise AgentError(f"{self.where}: {name} is no duration: {value!r}")
+            raise AgentError(f"{self.where}: {name} is not a duration: {value!r}")
         return value
 
     def strings(self, name: str) -> dict[str, str]:
@@ -247,7 +247,7 @@ def build_job(source: Any, where: str) -> Job:
         where: The file, which opens every error's words.
 
     Raises:
-        AgentError: It is no job, or asks for what the agent cannot do.
+        AgentError: It is not a job, or asks for what the agent cannot do.
     """
     fields = _Fields(source, where)
     job_id = fields.text("ID") or fields.text("Name")
@@ -347,7 +347,7 @@ def _build_action(source: Any, where: str) -> Action:
     fields = _Fields(source, where)
     name = fields.text("Name")
     if not ACTION_NAME.fullmatch(name):
-        raise AgentError(f"{where}: {name!r} is no name for an action")
+        raise AgentError(f"{where}: {name!r} is not a name for an action")
     fields.where = f"{where}: action {name!r}"
     command = fields.text("Command")
     if not command:

@@ -88,7 +88,7 @@ def tls_context(cert: Path, key: Path, ca: Path | None) -> ssl.SSLContext:
     """The server's TLS settings; with a CA, clients must show a certificate of it.
 
     Raises:
-        AgentError: A file cannot be read, or is no certificate or key.
+        AgentError: A file cannot be read, or is not a certificate or key.
     """
     context = _Context(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -146,7 +146,7 @@ def _announce(settings: Settings, address: str, *, tls: bool) -> None:
 
 
 def _warn(cluster: Cluster) -> None:
-    """Say on stderr what the user would otherwise find out late."""
+    """Write to stderr what the user would otherwise find out late."""
     for allocation in cluster.allocations.values():
         for name, task in allocation.tasks.items():
             if task.spec.driver == "exec" and allocation.index == 0:

@@ -289,7 +289,7 @@ def _secret(request: BaseRequest) -> str:
 
 
 def _check_prefix(prefix: str) -> None:
-    """Refuse what is no beginning of a UUID, in the words of Nomad's index."""
+    """Refuse what is not the beginning of a UUID, in the words of Nomad's index."""
     digits = prefix.replace("-", "")
     words = ""
     if len(prefix) > 36:

@@ -39,7 +39,7 @@ class Channel:
         self._writing: asyncio.Future[None] | None = None
 
     async def read(self) -> bytes:
-        """Give what there is, waiting for something; nothing at the end of the stream."""
+        """Return what there is, waiting for something; nothing at the end of the stream."""
         parts: list[bytes] = []
         size = 0
         while self.open and size < READ_BYTES:

@@ -87,7 +87,7 @@ class TaskRun:
         """Run it until it is dead for good.
 
         Args:
-            again_on_success: A service: leaving with 0 is no reason to stay away.
+            again_on_success: A service: leaving with 0 does not keep it away.
         """
         attempts = 0
         window = time.monotonic()

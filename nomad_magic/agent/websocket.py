@@ -54,7 +54,7 @@ class SocketWire:
         return self._socket
 
     async def receive(self) -> str | bytes:
-        """Give the next message.
+        """Return the next message.
 
         Raises:
             GoneError: There will be none.

@@ -2,7 +2,7 @@
 
 Two outside facts are kept here.  The syntax is that of Go's flag package
 (https://pkg.go.dev/flag): a string flag takes the next word whatever it is, a boolean never
-does, parsing ends at the first word that is no flag.  What is checked, in which order and in
+does, parsing ends at the first word that is not a flag.  What is checked, in which order and in
 which words, is Nomad's CLI; the recorded answers of a real one are
 `tests/data/cli/parse.json`.  Pure.
 """

@@ -341,7 +341,7 @@ class _Splitter:
         matched = (pair for pair in failed if pair[0].count("{") == pair[0].count("}"))
         source, reason = next(matched, failed[0])
         raise LineError(
-            f"{{{source}}} at {self.place(self.at)} is no Python expression: {reason}",
+            f"{{{source}}} at {self.place(self.at)} is not a Python expression: {reason}",
             hint=_QUOTE_IT,
         )
 

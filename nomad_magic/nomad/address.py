@@ -187,7 +187,7 @@ def parse_address(text: str, source: str = "") -> Address:
         )
     shown = without_password(text)
     if shown != text and '"' in problem:
-        # What it quotes may be of the password; what is wrong without that is no secret.
+        # What it quotes may be of the password; what is wrong without that is not secret.
         problem = parse_url(shown)[0] or BAD_USERINFO
     hint = stray(text, source)
     if not hint and "colon" in problem:

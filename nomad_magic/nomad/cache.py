@@ -35,7 +35,7 @@ _closing: set[asyncio.Task[None]] = set()
 
 
 def client(target: Target, options: Options) -> Client:
-    """Give the client of a target; its connections are kept from run to run.
+    """Return the client of a target; its connections are kept from run to run.
 
     Raises:
         SettingsError: A certificate file that cannot be used.
@@ -67,7 +67,7 @@ def remember(node: Node) -> None:
 
 
 def remembered(node_id: str) -> Node | None:
-    """Give what was last said of a node; it may have changed."""
+    """Return what was last said of a node; it may have changed."""
     return _nodes.get(node_id)
 
 
@@ -77,7 +77,7 @@ def remember_job(target: Target, word: str, found: tuple[str, str]) -> None:
 
 
 def found_before(target: Target, word: str) -> tuple[str, str] | None:
-    """Give the id and the namespace of the job that a word led to; it may be another one now."""
+    """Return the id and the namespace of the job that a word led to; it may be another one now."""
     return _jobs.get((target, word))
 
 

@@ -67,7 +67,7 @@ def context(files: TLSFiles) -> ssl.SSLContext:
 
 
 def _lower_level(made: ssl.SSLContext, files: TLSFiles) -> None:
-    """Have OpenSSL take the key sizes that Go takes, where the certificates are the user's own.
+    """Let OpenSSL take the key sizes that Go takes, where the certificates are the user's own.
 
     OpenSSL's usual level 2 refuses RSA keys below 2048 bits; Go, and so the CLI and every agent,
     takes them from 1024 bits on, which is what level 1 asks for.  That opens nothing that Go has
@@ -128,7 +128,7 @@ def _load_pair(made: ssl.SSLContext, chain: str, key: PemBlock) -> None:
     """Hand a certificate and its key to OpenSSL.
 
     Raises:
-        ssl.SSLError: They are no pair, or the key cannot be read.
+        ssl.SSLError: They are not a pair, or the key cannot be read.
     """
     # Go reads a key by what it holds, OpenSSL by what it is called.
     names = dict.fromkeys([key.kind, "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"])

@@ -181,7 +181,7 @@ class Client:
             ],
             extensions={"sent": sent, "session": protocol is not None},
         )
-        # By the transport itself: httpx's client would look at a Location that is no URL.
+        # By the transport itself: httpx's client would look at a Location that is not a URL.
         return await self._transport.handle_async_request(request)
 
     async def open_exec(
@@ -234,7 +234,7 @@ class Client:
     def _unreachable(
         self, prefix: str, error: BaseException, *, upgrade: bool = False
     ) -> Unreachable:
-        """Say why nothing answered; with a proxy, which one it was."""
+        """Return the error for no answer; with a proxy it names it."""
         address, options = self.target.address, self.options
         if self._proxy is None:
             return Unreachable(

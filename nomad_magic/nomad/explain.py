@@ -61,7 +61,7 @@ _NOMADS_WORDS: Final = re.compile(
 
 
 def os_error(error: OSError) -> str:
-    """Say what the operating system said, as Go does: `connection refused`."""
+    """Return what the operating system said, as Go says it: `connection refused`."""
     if error.errno is None:
         return str(error)
     return _lower(os.strerror(error.errno))
@@ -70,7 +70,7 @@ def os_error(error: OSError) -> str:
 def explain(
     error: BaseException, address: Address, options: Options, *, upgrade: bool = False
 ) -> str:
-    """Say why a request brought no answer.
+    """Return why a request brought no answer, in the CLI's words.
 
     Args:
         error: What the libraries or the operating system raised.
@@ -89,7 +89,7 @@ def explain(
 
 
 def _words(cause: BaseException, address: Address) -> str:
-    """Say what an error is, by its type; nothing where another that it came from may say it."""
+    """Return what an error is, by its type; nothing where another that it came from may say it."""
     match cause:
         case ssl.SSLError():
             return _tls(cause)
@@ -112,7 +112,7 @@ def _words(cause: BaseException, address: Address) -> str:
 def explain_by_proxy(
     error: BaseException, proxy: Address, options: Options, *, upgrade: bool = False
 ) -> str:
-    """Say why a request through a proxy brought no answer.
+    """Return why a request through a proxy brought no answer, in the CLI's words.
 
     Args:
         error: As for `explain`.
@@ -128,7 +128,7 @@ def explain_by_proxy(
 
 
 def _too_late(error: TimeoutError, address: Address, options: Options, *, upgrade: bool) -> str:
-    """Say which bound was passed, and which setting holds it."""
+    """Return which bound was passed, and which setting holds it, in words."""
     if isinstance(error, DialTimeout):
         where = f"tcp: lookup {address.hostname}"
         if error.where:
@@ -211,7 +211,7 @@ def _certificate(error: ssl.SSLCertVerificationError) -> str:
 
 
 def certificate_hint(error: BaseException, address: Address, files: TLSFiles) -> str:
-    """Say which certificate it was that was not accepted, and by whom; nothing if none was.
+    """Return which certificate it was that was not accepted, and by whom; nothing if none was.
 
     Args:
         error: As for `explain`.
@@ -253,7 +253,7 @@ def _of_the_agents(code: int, address: Address, files: TLSFiles) -> str:
 
 
 def not_json(body: bytes, error: Exception) -> str:
-    """Say why a body is not the JSON that was asked for."""
+    """Return why a body is not the JSON that was asked for."""
     if not body:
         return "Got 0 byte response with non-nil decode object"
     try:
@@ -278,7 +278,7 @@ def not_json(body: bytes, error: Exception) -> str:
 
 
 def answer_hint(status: int, body: str, headers: Mapping[str, str]) -> str:
-    """Give a hint when an answer is not what an agent says to a client that reached it.
+    """Return a hint when an answer is not what an agent says to a client that reached it.
 
     Args:
         status: As for `in_between`.
@@ -291,7 +291,7 @@ def answer_hint(status: int, body: str, headers: Mapping[str, str]) -> str:
 
 
 def in_between(status: int, body: str, headers: Mapping[str, str]) -> str:
-    """Give a hint when an answer is a proxy's or a load balancer's; else nothing.
+    """Return a hint when an answer is a proxy's or a load balancer's; else nothing.
 
     Every answer of Nomad's says `Vary: Accept-Encoding`, and its errors are plain text (measured
     on Nomad 2.0.6).  Where something on the way has dropped the header its words tell.
@@ -335,7 +335,7 @@ def cut_short(error: BaseException, *, asked: bool) -> str:
 
 
 def too_large(limit: int) -> str:
-    """Say that something is larger than so many bytes."""
+    """Return that something is larger than so many bytes, in words."""
     return f"larger than {size(limit)}"
 
 

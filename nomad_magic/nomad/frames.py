@@ -98,7 +98,7 @@ _UNREADABLE: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def encode(frame: InputFrame | OutputFrame) -> str:
-    """Give the JSON text of a frame."""
+    """Return the JSON text of a frame."""
     return _encoder.encode(frame).decode()
 
 

@@ -56,7 +56,7 @@ class Link:
         return self._asked + self._interval
 
     def look(self, now: float, *, unread: int = 0) -> Look:
-        """Say what is to be done now.
+        """Return what is to be done now.
 
         Args:
             now: The time.

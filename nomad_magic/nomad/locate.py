@@ -147,12 +147,12 @@ def choose_task(allocation: Allocation, name: str) -> Task:
 
 
 def find_action(task: Task, name: str) -> Action | None:
-    """Give the task's action of that name; None where the allocation's job has none."""
+    """Return the task's action of that name; None where the allocation's job has none."""
     return next((action for action in task.actions or () if action.name == name), None)
 
 
 def where(job: Job | None, action: str) -> list[tuple[str, str]]:
-    """Give the (group, task) pairs of a job that have an action of that name."""
+    """Return the (group, task) pairs of a job that have an action of that name."""
     return [
         (group.name, task.name)
         for group in (job.task_groups if job else None) or ()
@@ -162,7 +162,7 @@ def where(job: Job | None, action: str) -> list[tuple[str, str]]:
 
 
 def elsewhere(allocation: Allocation, action: str) -> str:
-    """Say where in the allocation's job there is an action of that name; empty when nowhere."""
+    """Return where in the allocation's job there is an action of that name; empty when nowhere."""
     places = where(allocation.job, action)
     listed = "; ".join(f"-group={group} -task={task}" for group, task in places)
     return f"There is an action {action} in {listed}." if listed else ""
@@ -218,7 +218,7 @@ def _allocation_table(allocations: Iterable[AllocationStub], now: float) -> str:
 
 
 def age(nanoseconds: int, now: float) -> str:
-    """Say how long ago a time was, in its two largest units: `3d2h ago`.
+    """Return how long ago a time was, in its two largest units: `3d2h ago`.
 
     Args:
         nanoseconds: Since 1970, as Nomad gives times; 0 is unknown.

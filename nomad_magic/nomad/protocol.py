@@ -370,12 +370,12 @@ class ExecProtocol:
             if nomads and not self._started and (at_once or NOT_STARTED_WORDS in reason):
                 self.state = State.REFUSED
                 return [Refused(code, reason)]
-            # It did run, and may go on: that is no refusal.
+            # It did run, and may go on: that is not a refusal.
             return self._lost(reason)
         return self._lost(close_words(code, reason))
 
     def receive_nothing(self, seconds: float) -> list[Event]:
-        """Take it that the connection is dead: nothing came for so many seconds."""
+        """Take the connection for dead: nothing came for so many seconds."""
         if self.state is not State.RUNNING:
             return []
         return self._lost(f"no sign of life from the agent for {seconds:g} s (link_timeout)")

@@ -70,7 +70,7 @@ class Proxies:
     def secrets(self) -> Iterator[str]:
         """What must not be shown of them."""
         for given in (self.http, self.https):
-            # Not parsed: what is no address has a password all the same.
+            # Not parsed: what is not an address has a password all the same.
             credentials = _BEGINNING.sub("", given.rpartition("@")[0])
             user, colon, password = credentials.partition(":")
             if colon:

@@ -22,7 +22,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def target(url: str, location: str) -> str:
-    """Give the URL that a `Location` means; empty when it is of another host.
+    """Return the URL that a `Location` means; empty when it is of another host.
 
     Args:
         url: That of the request.
@@ -36,17 +36,17 @@ def target(url: str, location: str) -> str:
 
 
 def with_path(url: str, location: str) -> str:
-    """Give the URL of an upgrade that was redirected: another path, the same query."""
+    """Return the URL of an upgrade that was redirected: another path, the same query."""
     found = target(url, location)
     return urlsplit(url)._replace(path=urlsplit(found).path).geturl() if found else ""
 
 
 def refusal(url: str, location: str) -> str:
-    """Say why a redirect is not followed, and name both hosts."""
+    """Return why a redirect is not followed, with both hosts' names."""
     try:
         here, there = (_shown(one) for one in (url, urljoin(url, location)))
     except ValueError:
-        return f"It redirects to what is no URL: {go_quote(location[:200])}"
+        return f"It redirects to what is not a URL: {go_quote(location[:200])}"
     return (
         f"{here} redirects to {there}. That is not followed, for the token would go to another "
         f"host. If {there} is the agent that you mean, make it the address."

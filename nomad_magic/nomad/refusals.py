@@ -53,7 +53,7 @@ async def hint(reason: str, action: str, resolved: Resolved, client: Client) -> 
 async def _newer_versions(action: str, resolved: Resolved, client: Client) -> list[int]:
     """Ask which newer versions of the job have the action in this task.
 
-    For a run that has failed: an answer that does not come is no further failure.
+    For a run that has failed: an answer that does not come is not a failure too.
     """
     job, allocation = resolved.allocation.job, resolved.allocation
     if job is None or (job.job_modify_index and job.job_modify_index == resolved.newest_index):

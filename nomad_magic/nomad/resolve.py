@@ -237,7 +237,7 @@ class Resolver:
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:
-    """Have a question that nobody waits for any more end, with its connection."""
+    """End a question that nobody waits for any more, and its connection."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -95,7 +95,7 @@ class Stream:
 
         Raises:
             OSError: The connection failed; all that came before was returned.
-            ssl.SSLError: What came is no TLS, or an alert.
+            ssl.SSLError: What came is not TLS, or an alert.
         """
         if self._tls is None:
             return await self._loop.sock_recv(self._socket, READ_BYTES)
@@ -142,7 +142,7 @@ class Stream:
             self._socket.close()
 
     def forget(self) -> None:
-        """Give the descriptor back and do nothing else."""
+        """Close the descriptor and do nothing else."""
         self._socket.close()
 
     async def _fill(self) -> bool:

@@ -62,7 +62,7 @@ class Handshake:
         """Return the websocket that an answer with status 101 has opened.
 
         Raises:
-            InvalidHandshake: It is no websocket's; its connection is closed.
+            InvalidHandshake: It is not a websocket's; its connection is closed.
         """
         exchange: Exchange = response.extensions["exchange"]
         headers = Headers(response.headers.multi_items())

@@ -11,7 +11,7 @@ _UNITS: Final = ("kB", "MB", "GB", "TB")
 
 
 def seconds(duration: float) -> str:
-    """Say a duration given in seconds: `0.12 s`, `4.1 s`, `2 min 5 s`, `1 h 2 min`."""
+    """Return a duration given in seconds, in words: `0.12 s`, `4.1 s`, `2 min 5 s`, `1 h 2 min`."""
     if duration < 1:
         return f"{duration:.2f} s"
     if duration < 59.95:
@@ -23,7 +23,7 @@ def seconds(duration: float) -> str:
 
 
 def size(count: int) -> str:
-    """Say a number of bytes, exactly, and in a unit too when it is large."""
+    """Return a number of bytes in words: exactly, and in a unit too when it is large."""
     if count < 10_000:
         return f"{count} byte{'' if count == 1 else 's'}"
     power = min(len(str(count)) // 3 - (len(str(count)) % 3 == 0), len(_UNITS))
@@ -31,7 +31,7 @@ def size(count: int) -> str:
 
 
 def instant(time: datetime) -> str:
-    """Say a time to the millisecond, with its zone."""
+    """Return a time in words, to the millisecond and with its zone."""
     return time.isoformat(sep=" ", timespec="milliseconds")
 
 

@@ -29,7 +29,7 @@ class Masker:
     Where secrets overlap, one mask stands for all of them.
 
     Args:
-        secrets: Tokens and passwords; blanks around them are no part of them (a token read
+        secrets: Tokens and passwords; blanks around them do not belong to them (a token read
             from a file ends in a newline), and empty ones are left out.
     """
 
@@ -52,15 +52,15 @@ class Masker:
         return max(map(len, self._bytes), default=0)
 
     def text(self, text: str) -> str:
-        """Give the text with every secret masked."""
+        """Return the text with every secret masked."""
         return _mask(text, self._texts, MASK)
 
     def data(self, data: bytes) -> bytes:
-        """Give the bytes with every secret masked."""
+        """Return the bytes with every secret masked."""
         return _mask(data, self._bytes, _MASK_BYTES)
 
     def stream(self) -> StreamMasker:
-        """Give a masker for one stream, for bytes that come in pieces."""
+        """Return a masker for one stream, for bytes that come in pieces."""
         return StreamMasker(self._bytes)
 
 
@@ -80,18 +80,18 @@ class StreamMasker:
         self._covered = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Take the next bytes; give those that can be shown by now."""
+        """Take the next bytes; return those that can be shown by now."""
         if not self._secrets:
             return data
         data = self._held + data
         return self._give(data, len(data) - max(_overlap(data, one) for one in self._secrets))
 
     def finish(self) -> bytes:
-        """Give what was held back, once no more will come."""
+        """Return what was held back, once no more will come."""
         return self._give(self._held, len(self._held))
 
     def _give(self, data: bytes, cut: int) -> bytes:
-        """Mask and give what is before the cut, hold back what is after it."""
+        """Mask and return what is before the cut, hold back what is after it."""
         shown = []
         done = covered = self._covered
         for start, end in _spans(data, self._secrets, covered):
@@ -124,7 +124,7 @@ def _mask(data: AnyStr, secrets: Sequence[AnyStr], mask: AnyStr) -> AnyStr:
 
 
 def _spans(data: AnyStr, secrets: Sequence[AnyStr], covered: int = 0) -> list[tuple[int, int]]:
-    """Give where the secrets stand, in order; those that overlap are one span.
+    """Return where the secrets stand, in order; those that overlap are one span.
 
     Args:
         data: Where to look.
@@ -155,12 +155,12 @@ def _overlap(data: bytes, secret: bytes) -> int:
 
 
 def basic_auth_secrets(user: str, password: str) -> tuple[str, str]:
-    """Give the password and the base64 that the Authorization header carries."""
+    """Return the password and the base64 that the Authorization header carries."""
     return password, base64.b64encode(to_bytes(f"{user}:{password}")).decode()
 
 
 def without_password(address: str) -> str:
-    """Take the `user:password@` out of an address, also out of one that is no valid URL."""
+    """Take the `user:password@` out of an address, also out of one that is not a valid URL."""
     scheme, slashes, rest = address.partition("://")
     if not slashes:
         scheme, rest = "", address

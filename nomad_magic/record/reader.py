@@ -41,7 +41,7 @@ class Reader:
         return self._transcript.size - self.position
 
     def take(self, limit: int) -> Pieces:
-        """Give what comes next, masked, as far as it can be shown by now.
+        """Return what comes next, masked, as far as it can be shown by now.
 
         Args:
             limit: The most bytes to read.
@@ -51,7 +51,7 @@ class Reader:
         return [(stream, self._masks[stream].feed(data)) for stream, data in pieces]
 
     def jump(self, position: int) -> int:
-        """Go on from a later position; give how many bytes that leaves out.
+        """Go on from a later position; return how many bytes that leaves out.
 
         Bytes held back as half a secret are left out too, and a secret that the new position
         stands in the middle of is masked as a whole.
@@ -65,7 +65,7 @@ class Reader:
         return skipped
 
     def finish(self) -> Pieces:
-        """Give what was held back, once no more will come."""
+        """Return what was held back, once no more will come."""
         return [(stream, mask.finish()) for stream, mask in self._masks.items()]
 
 

@@ -78,7 +78,7 @@ class Record:
         self._lines: list[Line] | None = None
 
     def text(self, *, output: bool = True) -> str:
-        """Give the record as text.
+        """Return the record as text.
 
         Args:
             output: With the output as the terminal showed it, its head and tail when it is
@@ -94,7 +94,7 @@ class Record:
         return self._masker.text("\n".join(parts))
 
     def html(self) -> str:
-        """Give the record as HTML."""
+        """Return the record as HTML."""
         result = self._result
         sign, colour = result.outcome.sign, _COLOURS[result.outcome.tone]
         state = self._escaped(result.state)
@@ -112,11 +112,11 @@ class Record:
         return "".join(parts)
 
     def bundle(self) -> dict[str, str]:
-        """Give both, by their MIME types."""
+        """Return both, by their MIME types."""
         return {"text/plain": self.text(), "text/html": self.html()}
 
     def facts(self) -> Iterator[tuple[str, str]]:
-        """Give what is known besides the output, as (label, text)."""
+        """Return what is known besides the output, as (label, text)."""
         result, place = self._result, self._result.place
         if place.job:
             version = "" if place.job_version is None else f" (version {place.job_version})"
@@ -153,7 +153,7 @@ class Record:
             yield "lost", f"{size(transcript.lost)}: the disk took no more"
 
     def lines(self) -> list[Line]:
-        """Give the output's lines as the terminal showed them; of a long one its ends."""
+        """Return the output's lines as the terminal showed them; of a long one its ends."""
         if self._lines is None:
             transcript = self._result.transcript
             if transcript.size <= WHOLE_BYTES:
@@ -163,7 +163,7 @@ class Record:
         return self._lines
 
     def _ends(self, end: int) -> list[Line]:
-        """Give so many bytes of each end of the output, and a notice between them."""
+        """Return so many bytes of each end of the output, and a notice between them."""
         transcript = self._result.transcript
         total = transcript.size
         if total <= 2 * end:
@@ -179,7 +179,7 @@ class Record:
         return [*head, notice, *tail]
 
     def whole(self) -> list[str]:
-        """Give all lines of the output as the terminal showed them, without their styles."""
+        """Return all lines of the output as the terminal showed them, without their styles."""
         lines = self._shown(self._result.transcript.read_all())
         return ["".join(span.text for span in line) for line in lines]
 
@@ -204,7 +204,7 @@ class Record:
         return line if masked == text else (Span(masked, DEFAULT),)
 
     def _output_html(self) -> str:
-        """Give the output as HTML; less of it where the HTML of its styles would be too long."""
+        """Return the output as HTML; less of it where the HTML of its styles would be too long."""
         html, end = _html(self.lines()), END_BYTES
         while len(html) > HTML_CHARACTERS and end >= 1024:
             html, end = _html(self._ends(end)), end // 2
@@ -233,7 +233,7 @@ def _html(lines: list[Line]) -> str:
 
 
 def announcement(result: RunFacts) -> dict[str, str]:
-    """Give what stands above a running action, and stays if its kernel or page dies."""
+    """Return what stands above a running action, and stays if its kernel or page dies."""
     text = result.masker.text(f"$ {result.command_line}")
     facts = "started, but it is not known where or how it ended"
     if result.started is not None:

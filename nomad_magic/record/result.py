@@ -52,7 +52,7 @@ class ActionResult(RunFacts):
 
     @property
     def stdout(self) -> str:
-        r"""Stdout as text; what is no UTF-8 becomes U+FFFD, and a pty's `\r\n` is `\n`."""
+        r"""Stdout as text; what is not UTF-8 becomes U+FFFD, and a pty's `\r\n` is `\n`."""
         return self._decode(self.stdout_bytes)
 
     @property
@@ -113,7 +113,7 @@ class ActionResult(RunFacts):
         return self._record().bundle()
 
     def record(self, *, output: bool = True) -> str:
-        """Give the record as text.
+        """Return the record as text.
 
         Args:
             output: With the output as the terminal showed it, its head and tail when it is

@@ -154,7 +154,7 @@ class Transcript:
     def read(
         self, start: int, limit: int = READ_BYTES, *, end: int | None = None
     ) -> list[tuple[StreamName, bytes]]:
-        """Give the output from a position on, in the order in which it came.
+        """Return the output from a position on, in the order in which it came.
 
         Args:
             start: Position in bytes of both streams together.
@@ -185,11 +185,11 @@ class Transcript:
             yield from pieces
 
     def whole(self, stream: StreamName) -> bytes:
-        """Give all bytes of a stream."""
+        """Return all bytes of a stream."""
         return b"".join(data for name, data in self.read_all() if name == stream)
 
     def begin_anew(self) -> None:
-        """Be readable in a forked child, where the lock may be held by a thread that is not."""
+        """Make it readable in a forked child: a thread that is not there may hold the lock."""
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -244,8 +244,8 @@ def _write_at(file: io.BytesIO | io.FileIO, start: int, data: bytes) -> None:
 
 
 def text_decoder() -> codecs.IncrementalDecoder:
-    """Give a decoder for output that comes in pieces.
+    """Return a decoder for output that comes in pieces.
 
-    A character cut in two is one character; a byte that is no UTF-8 becomes U+FFFD.
+    A character cut in two is one character; a byte that is not UTF-8 becomes U+FFFD.
     """
     return codecs.getincrementaldecoder("utf-8")("replace")

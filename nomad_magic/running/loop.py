@@ -36,7 +36,7 @@ class Run(Protocol):
         """Wait for the end; return whether it has come."""
 
     def leave_to_parent(self) -> None:
-        """Be over: this is a forked child."""
+        """End here: this is a forked child, and the run is its parent's."""
 
 
 _lock = threading.Lock()
@@ -80,7 +80,7 @@ def running() -> list[Run]:
 
 
 def at_end(function: Callable[[], object]) -> None:
-    """Have a function called when the interpreter ends, once the runs were stopped."""
+    """Call a function when the interpreter ends, once the runs were stopped."""
     _at_end.append(function)
 
 

@@ -77,7 +77,7 @@ class Opening:
             connection = opening.result()
         except NomadMagicError:
             if self._protocol.ended and self._protocol.state is not State.REFUSED:
-                # A question that comes to nothing once nobody waits for it is no failure.
+                # A question that comes to nothing once nobody waits for it is not a failure.
                 return None
             raise
         finally:

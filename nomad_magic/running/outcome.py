@@ -81,7 +81,7 @@ def final_error(
 ) -> NomadMagicError | None:
     """Return the error that a finished session raises; None when nothing failed.
 
-    A session that a person stopped did what it was told: that is no failure, whatever the
+    A session that a person stopped did what it was told: that is not a failure, whatever the
     action made of it.
 
     Args:

@@ -213,7 +213,7 @@ class Session:
         self._call(lambda: self._type(data))
 
     def end_input(self) -> None:
-        """Say that no more will be typed."""
+        """End the input: no more will be typed."""
         self._call(self._end_input)
 
     def resize(self, height: int, width: int) -> None:
@@ -232,11 +232,11 @@ class Session:
         self._throttle.pace.take_time(time.monotonic() + idle)
 
     def listen(self, listener: Listener) -> None:
-        """Have a function called with each event of the run from now on, in the loop's thread."""
+        """Call a function with each event of the run from now on, in the loop's thread."""
         self._listeners.add(listener)
 
     def leave_to_parent(self) -> None:
-        """Be over, in a forked child: the run goes on in the parent, and its end comes there."""
+        """End here, in a forked child: the run goes on in the parent, and ends there."""
         self.error = NomadMagicError(f"{self.args.action} runs in the process that started it")
         self.result.transcript.begin_anew()
         # The parent's may be held, by a thread that is not here.
@@ -363,7 +363,7 @@ class Session:
 
     def _finish(self, failure: NomadMagicError | None) -> None:
         result, protocol = self.result, self._protocol
-        # A failure of our own is no end that the protocol knows.
+        # A failure of our own is not an end that the protocol knows.
         protocol.failed()
         result.ended = _now()
         result.exit_code = protocol.exit_code

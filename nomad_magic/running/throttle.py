@@ -46,7 +46,7 @@ class Pace:
         self._hurry_until = now + HURRY_SECONDS
 
     def rest(self, start: float, now: float, *, others: int = 0) -> float:
-        """Give how many seconds to rest.
+        """Return how many seconds to rest.
 
         Args:
             start: When the turn began.

@@ -57,7 +57,7 @@ def _basic(ranges: str) -> str:
 _UNUSUAL = _character_class(_basic(_ZERO) + " " + _basic(_WIDE)) + _LONE_SURROGATES + _ASTRAL
 
 UNUSUAL = re.compile(f"[{_UNUSUAL}]")
-"""Finds the first character that may not take exactly one cell (or is no character)."""
+"""Finds the first character that may not take exactly one cell (or is not a character)."""
 
 RUN = re.compile(
     f"([^{_UNUSUAL}]+)|([{_character_class(_WIDE)}]+)|([{_character_class(_ZERO)}]+)"

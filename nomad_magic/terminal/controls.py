@@ -133,7 +133,7 @@ class Controls:
         out, screen = self._out, self._out.screen
         saved = screen.saved
         screen.x, screen.y = saved.x, max(saved.line - screen.base, 0)
-        # A link is no part of what DECSC keeps, but xterm.js shows one only if there was one.
+        # A link is not part of what DECSC keeps, but xterm.js shows one only if there was one.
         out.pen = replace(saved.pen, link=out.pen.link if saved.pen.link else None)
         if out.pen == DEFAULT:
             out.pen = DEFAULT

@@ -42,7 +42,7 @@ class Sink(Protocol):
         """Printable characters, carriage returns and line feeds; never empty."""
 
     def control(self, character: str) -> None:
-        """One C0 or C1 control that is no part of a sequence."""
+        """One C0 or C1 control that is not part of a sequence."""
 
     def escape(self, sequence: str) -> None:
         """`ESC sequence`: intermediates and the final character."""

@@ -56,14 +56,14 @@ def _luminance(rgb: RGB) -> float:
 
 
 def _mixed(rgb: RGB, towards: int, share: float) -> RGB:
-    """Give a colour on its way to black (0) or white (255)."""
+    """Return a colour on its way to black (0) or white (255)."""
     red, green, blue = (round(part + (towards - part) * share) for part in rgb)
     return red, green, blue
 
 
 @lru_cache(maxsize=4096)
 def legible(rgb: RGB) -> str:
-    """Give a colour's like that reads on white and on black, as `#rrggbb`."""
+    """Return a colour's like that reads on white and on black, as `#rrggbb`."""
     towards = 0 if _luminance(rgb) > MIDDLE_LUMINANCE else 255
     low, high = 0.0, 1.0
     mixed = rgb
@@ -81,7 +81,7 @@ def legible(rgb: RGB) -> str:
 
 @lru_cache(maxsize=4096)
 def _apart(rgb: RGB, background: RGB) -> str:
-    """Give a colour, or the first on its way to black or white that reads on a background."""
+    """Return a colour, or the first on its way to black or white that reads on a background."""
     towards = 0 if _luminance(background) > MIDDLE_LUMINANCE else 255
     mixed = rgb
     for share in range(1, 11):
@@ -106,7 +106,7 @@ LEGIBLE: Final = {
 
 
 def line_html(line: Line) -> str:
-    """Give a line as HTML, every character of its text escaped."""
+    """Return a line as HTML, every character of its text escaped."""
     return "".join(_span_html(span.text, span.style) for span in line)
 
 
@@ -123,7 +123,7 @@ def _span_html(text: str, style: Style) -> str:
 
 
 def _straight(text: str) -> str:
-    """Give escaped text whose pieces stand in the order in which they were written."""
+    """Return escaped text whose pieces stand in the order in which they were written."""
     pieces = _WORDS.split(_TURNS.sub("", text))
     pieces[::2] = map(escape, pieces[::2])
     pieces[1::2] = [f"<bdi>{words}</bdi>" for words in pieces[1::2]]

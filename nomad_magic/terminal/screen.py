@@ -265,7 +265,7 @@ class Screen:
         self.history, self.wraps, self.base = [], bytearray(), 0
 
     def restart(self) -> None:
-        """Be as it was at first; the scroll region and what was saved are the caller's."""
+        """Reset the screen; the scroll region and what was saved are the caller's."""
         self.forget()
         self.clear(0, self.height, DEFAULT)
         self.x = self.y = self.dropped = 0

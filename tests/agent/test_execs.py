@@ -271,7 +271,7 @@ def test_group_is_ignored(run: Run) -> None:
 
 
 def test_bad_frame(run: Run) -> None:
-    """After what is no frame nothing is read any more; the end of the process says why."""
+    """After what is not a frame nothing is read any more; the end of the process says why."""
     session = run("hello")
     session.connection.send("x")
     session.finish()

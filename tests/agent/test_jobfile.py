@@ -114,7 +114,7 @@ def job_with(**changes: Any) -> dict[str, Any]:
         ({"task": {"User": "root"}}, "does not do User"),
         ({"group": {"Volumes": {"x": {}}}}, "does not do Volumes"),
         ({"group": {"Networks": [{}]}}, "does not do Networks"),
-        ({"task": {"Actions": [{"Name": "a b", "Command": "x"}]}}, "is no name for an action"),
+        ({"task": {"Actions": [{"Name": "a b", "Command": "x"}]}}, "is not a name for an action"),
         ({"task": {"Name": "a\\b"}}, "without a slash or a backslash"),
         ({"task": {"Name": ".."}}, "the name of its directory"),
         ({"task": {"Config": {"command": "x", "work_dir": "/"}}}, "does not do work_dir"),

@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def heap(browser_side: CDPSession) -> float:
-    """Give how many bytes of the page's heap are in use, garbage left out."""
+    """Return how many bytes of the page's heap are in use, garbage left out."""
     browser_side.send("HeapProfiler.collectGarbage")
     used: dict[str, Any] = browser_side.send("Runtime.getHeapUsage")
     return float(used["usedSize"])

@@ -80,7 +80,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, open
 
 
 def measure(run: Callable[[], None]) -> float:
-    """Give the median of `RUNS` runs, in milliseconds, after one that is not counted."""
+    """Return the median of `RUNS` runs, in milliseconds, after one that is not counted."""
     times = []
     for _ in range(RUNS + 1):
         start = time.perf_counter()

@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def measure(notebook: jupyter.Notebook, action: str, runs: int) -> list[float]:
-    """Give how long each run took from the click to its cell's number, in milliseconds."""
+    """Return how long each run took from the click to its cell's number, in milliseconds."""
     notebook.run(0)
     notebook.wait_done(0)
     times = []

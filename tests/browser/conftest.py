@@ -72,7 +72,7 @@ def server(
 def notebooks(
     chromium: Browser, server: jupyter.Server
 ) -> Iterator[Callable[[str, str | None], jupyter.Notebook]]:
-    """Give the one notebook of a front end and a kernel, opened when it is first asked for."""
+    """Return the one notebook of a front end and a kernel, opened when it is first asked for."""
     # One context, so that the pages share what they have loaded.
     context = chromium.new_context(viewport={"width": 1100, "height": 900})
     made: dict[tuple[str, str | None], jupyter.Notebook] = {}
@@ -108,7 +108,7 @@ def one_cell_place(request: pytest.FixtureRequest) -> tuple[str, str | None]:
 def opened(
     notebooks: Callable[[str, str | None], jupyter.Notebook], request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., jupyter.Notebook]]:
-    """Give a notebook of some cells, the extension loaded in the first."""
+    """Return a notebook of some cells, the extension loaded in the first."""
     used: list[jupyter.Notebook] = []
 
     def open_notebook(

@@ -273,7 +273,7 @@ def test_without_the_pump_stop_interrupts_or_says_what_to_press(
 
 
 def sleepers() -> set[str]:
-    """Give the processes of the action `quiet` that run below this one."""
+    """Return the processes of the action `quiet` that run below this one."""
     listed = subprocess.run(
         ["ps", "-eo", "pid=,ppid=,args="], check=True, capture_output=True, text=True
     ).stdout
@@ -300,7 +300,7 @@ def test_a_kernel_that_is_shut_down_leaves_no_process(opened: Callable[..., Note
 
 
 def tree(notebook: Notebook) -> list[tuple[str, str]]:
-    """Give roles and names, as the browser tells them to a screen reader."""
+    """Return roles and names, as the browser tells them to a screen reader."""
     session = notebook.context.new_cdp_session(notebook.page)
     try:
         nodes = session.send("Accessibility.getFullAXTree")["nodes"]

@@ -74,7 +74,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright
 
 @pytest.fixture(scope="module")
 def xterm(chromium: Browser) -> Iterator[Callable[[list[dict[str, Any]]], list[Rows]]]:
-    """Give the rows that xterm.js shows of some cases."""
+    """Return the rows that xterm.js shows of some cases."""
     page = chromium.new_page()
     page.evaluate(
         """async ([view, rows]) => {
@@ -154,7 +154,7 @@ def test_what_differs(
 
 
 def texts(rows: Rows) -> list[str]:
-    """Give the text of rows, an underline behind each piece that is underlined."""
+    """Return the text of rows, an underline behind each piece that is underlined."""
     return ["".join(text + "_" * style.endswith("u") for text, style in row) for row in rows]
 
 

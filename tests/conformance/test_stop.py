@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("agent")
 
 
 def processes(*command: str) -> set[int]:
-    """Give the ids of the processes that run a command."""
+    """Return the ids of the processes that run a command."""
     found = set()
     for process in psutil.process_iter(["cmdline"]):
         if process.info["cmdline"] == list(command):

@@ -95,7 +95,7 @@ class Page:
         return self.states[self.comm]
 
     def output(self) -> bytes:
-        """Give what a terminal would have been given: a snapshot, then what followed it."""
+        """Return what a terminal would have been given: a snapshot, then what followed it."""
         data, expected = b"", None
         for content, buffers in self.custom:
             if content["type"] == "snapshot":
@@ -264,7 +264,7 @@ def test_a_flood_is_shown_in_small_looks(page: Page) -> None:
     started(page)
 
     def shown_and_skipped() -> tuple[int, int]:
-        """Give how many bytes came since the first frame that left something out, and did not."""
+        """Return how many bytes came since the first frame that left something out, and did not."""
         live = [one for one in page.custom if one[0]["type"] == "output"]
         first = next((at for at, one in enumerate(live) if one[0]["skipped"]), len(live))
         flood = live[first:]

@@ -43,7 +43,7 @@ def notebook(*cells: str) -> Any:
 
 
 def shown(cell: Any) -> str:
-    """Give all text that a saved cell shows."""
+    """Return all text that a saved cell shows."""
     parts = []
     for output in cell.outputs:
         parts.append(output.get("text", ""))

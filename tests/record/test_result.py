@@ -123,7 +123,7 @@ def test_ok_is_an_exit_code_of_zero(code: int | None, ok: bool) -> None:
 
 
 def test_stdout_and_stderr_are_the_bytes_and_their_text() -> None:
-    """As they came; what is no UTF-8 becomes U+FFFD in the text."""
+    """As they came; what is not UTF-8 becomes U+FFFD in the text."""
     made = result(("stdout", b"h\xc3"), ("stderr", b"oops\n"), ("stdout", b"\xa9\r\n\xff"))
     assert made.stdout_bytes == b"h\xc3\xa9\r\n\xff"
     assert made.stdout == "hé\r\n�"

@@ -29,7 +29,7 @@ class Front:
     """What each connection sent."""
 
     def headers(self, name: str) -> list[str | None]:
-        """Give the value of a header in each request, None where it is missing."""
+        """Return the value of a header in each request, None where it is missing."""
         heads = [
             head
             for data in self.sent

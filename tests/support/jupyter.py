@@ -50,7 +50,7 @@ SECONDS = 60.0
 
 
 def find_browser() -> str | None:
-    """Give the path of a Chromium; None when there is none."""
+    """Return the path of a Chromium; None when there is none."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
@@ -162,7 +162,7 @@ def server(folder: Path, environ: dict[str, str]) -> Iterator[Server]:
 
 
 def older_kernels() -> list[str]:
-    """Give the versions of ipykernel that there are besides the newest."""
+    """Return the versions of ipykernel that there are besides the newest."""
     return sorted(path.name for path in KERNELS.iterdir()) if KERNELS.is_dir() else []
 
 

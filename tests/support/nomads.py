@@ -68,7 +68,7 @@ class Agent:
         return json.loads(text) if text else None
 
     def allocations(self, job: str, group: str) -> list[str]:
-        """Give the ids of a group's running allocations."""
+        """Return the ids of a group's running allocations."""
         return [
             stub["ID"]
             for stub in self.get(f"/v1/job/{job}/allocations")
@@ -115,7 +115,7 @@ def until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Give ports that were free a moment ago."""
+    """Return ports that were free a moment ago."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     try:
         return [one.getsockname()[1] for one in sockets]
@@ -238,7 +238,7 @@ def real(folder: Path, setup: Setup = PLAIN) -> Iterator[Agent]:
 
 
 def _settings(setup: Setup) -> str:
-    """Give what a real agent's configuration says of ACL and TLS."""
+    """Return what a real agent's configuration says of ACL and TLS."""
     text = "acl {\n enabled = true\n}\n" if setup.rights else ""
     if setup.certificates:
         cert, key = setup.certificates.server

@@ -57,7 +57,7 @@ class Recorder:
     """Seconds before an upgrade is passed on, whether its client still waits for it or not."""
 
     def take(self) -> list[Asked]:
-        """Give what was asked since the last time."""
+        """Return what was asked since the last time."""
         taken, self.asked = self.asked, []
         return taken
 

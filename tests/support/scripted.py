@@ -29,7 +29,7 @@ HTTP = Path(__file__).parent.parent / "data" / "http"
 
 
 def recorded(name: str) -> Any:
-    """Give the body of a recorded answer."""
+    """Return the body of a recorded answer."""
     return json.loads((HTTP / f"{name}.json").read_text())["body"]
 
 

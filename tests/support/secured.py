@@ -75,7 +75,7 @@ def secured(name: str, folder: Path) -> Iterator[tuple[nomads.Agent, Certificate
 def _job(
     job: str, namespace: str, *, group: str = "web", task: str = "main", action: str = "where"
 ) -> dict[str, Any]:
-    """Give a job whose action says in which namespace it is."""
+    """Return a job whose action says in which namespace it is."""
     return {
         "ID": job,
         "Name": job,

@@ -77,7 +77,7 @@ KINDS = {
 
 
 def case(seed: int) -> dict[str, Any]:
-    """Give a terminal's size and its input."""
+    """Return a terminal's size and its input."""
     chance = random.Random(seed)
     width = chance.choice([2, 3, 5, 8, 10, 17, 20, 40])
     kinds = chance.choices([*KINDS], [*KINDS.values()], k=chance.randint(1, 40))
@@ -91,7 +91,7 @@ def case(seed: int) -> dict[str, Any]:
 
 
 def junk(seed: int) -> dict[str, Any]:
-    """Give the same for a binary file, in which some text stands."""
+    """Return the same for a binary file, in which some text stands."""
     chance = random.Random(seed)
     pieces = [chance.randbytes(chance.randint(1, 60)) for _ in range(chance.randint(1, 20))]
     return {

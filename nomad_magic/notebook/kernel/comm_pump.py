@@ -129,7 +129,7 @@ class CommPump:
 
 
 def _shell_stream(kernel: Any) -> Any:
-    """Give the stream on which the main shell's messages come."""
+    """Return the stream on which the main shell's messages come."""
     thread = getattr(kernel, "shell_channel_thread", None)
     if thread is None:
         # ipykernel 6, or 7 without subshells.
@@ -138,7 +138,7 @@ def _shell_stream(kernel: Any) -> Any:
 
 
 def _rearm(kernel: Any) -> None:
-    """Have ipykernel 7.0 to 7.3 look at its shell socket once more, a few times.
+    """Make ipykernel 7.0 to 7.3 look at its shell socket once more, a few times.
 
     They send replies past the stream that reads that socket.  A message that comes just then, as
     a page's last acknowledgement does when a run ends, is not noticed, and then no later one is
@@ -163,7 +163,7 @@ def _rearm(kernel: Any) -> None:
 
 
 def _reply_socket(kernel: Any) -> Any:
-    """Give the socket that takes the main shell's replies."""
+    """Return the socket that takes the main shell's replies."""
     thread = getattr(kernel, "shell_channel_thread", None)
     if thread is None:
         return kernel.shell_stream

@@ -26,7 +26,7 @@ class QuietDisplay:
         self._shown: object = None
 
     def already_shown(self, result: object) -> None:
-        """Say that this object needs no display in the cell that runs now."""
+        """Show this object no further in the cell that runs now."""
         self._shown = result
 
     def install(self) -> None:

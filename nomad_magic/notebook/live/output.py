@@ -134,7 +134,7 @@ class Output:
         self._say(KernelMessage.ENDED, seq=self._seq)
 
     def keep(self, record: dict[str, Any]) -> None:
-        """Have the record put in the widget's place by a page that came in mid-run, or comes late.
+        """Let a page that came in mid-run, or comes late, put the record in the widget's place.
 
         Front ends drop what is sent to a cell that was started before the page was loaded.
 
@@ -180,7 +180,7 @@ class Output:
         self._tail.clear()
 
     def _answer(self) -> None:
-        """Give a page that is new, or lost a message, all that it should show."""
+        """Send a page that is new, or missed a message, all that it should show."""
         asking = self.pages.asking()
         if asking:
             # A page that comes late starts its clock from here.

@@ -73,12 +73,12 @@ def close_old() -> None:
 
 
 def close_later(widget: ActionWidget) -> None:
-    """Have a widget closed once no page speaks to it any more."""
+    """Close a widget once no page speaks to it any more."""
     _over.append((time.monotonic(), widget))
 
 
 def assets() -> Assets:
-    """Give this kernel's assets; the first call sends them to the page."""
+    """Return this kernel's assets; the first call sends them to the page."""
     # A kernel that closes all its widgets (`Widget.close_all`) needs them sent again.
     if not _assets or _assets[0].comm is None:
         code = (STATIC / "view.js").read_text()

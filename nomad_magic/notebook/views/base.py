@@ -69,7 +69,7 @@ class View(ABC):
         """Show what stands there from the beginning, on the cell's own thread."""
 
     def around(self) -> AbstractContextManager[object]:
-        """Give what is to be set up while the session runs."""
+        """Return what is to be set up while the session runs."""
         return nullcontext()
 
     @abstractmethod

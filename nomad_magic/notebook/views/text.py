@@ -89,7 +89,7 @@ class TextView(View):
         self._flush()
 
     def _tell(self) -> None:
-        """Say what the user should know besides the output; in a kernel the record does."""
+        """Write what the user should know besides the output; in a kernel the record has it."""
         notices = self.session.result.notices
         end = "\r\n" if self._keyboard is not None and self._keyboard.raw else "\n"
         for notice in notices[self._told :]:
