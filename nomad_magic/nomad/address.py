@@ -105,24 +105,10 @@ class Address:
             path: Percent-encoded already.
             params: Query parameters, not encoded; they are sorted by name.
         """
-        return self._url(host_escape(self._meant), path, params)
-
-    def request_url(self, path: str, params: Mapping[str, str]) -> str:
-        """Return the same URL with the host that is dialled, for clients that take it from there.
-
-        Args:
-            path: As for `url`.
-            params: As for `url`.
-        """
-        host = self.hostname
-        host = f"[{host}]" if ":" in host else host
-        return self._url(f"{host}:{self.port}" if host else "", path, params)
-
-    def _url(self, host: str, path: str, params: Mapping[str, str]) -> str:
         scheme = self.url_scheme
         start = f"{scheme}:" if scheme else ""
-        if scheme or host:
-            start += f"//{host}"
+        if scheme or self._meant:
+            start += f"//{host_escape(self._meant)}"
         query = encode_query(params)
         return f"{start}{path}?{query}" if query else f"{start}{path}"
 

@@ -31,7 +31,7 @@ from nomad_magic.terminal.folding import joined, single
 from nomad_magic.terminal.screen import Frozen
 from nomad_magic.terminal.style import DEFAULT, Colour, Line, Span, Style, Styles, parameters
 
-__all__ = ["DEFAULT", "Colour", "Line", "Span", "Style", "Terminal", "plain"]
+__all__ = ["DEFAULT", "Colour", "Line", "Span", "Style", "Terminal"]
 
 _SLICE = 1 << 16  # characters worked on at a time, so that a huge feed needs no second copy
 _FAR = 1 << 16  # larger than any screen: a larger parameter means no more than this one
@@ -46,12 +46,10 @@ class Terminal(Controls):
         height: rows, at least 1.
         newline: a line feed also returns to the first column. For output that did not come
             through a pty, whose line discipline would have added the carriage return.
-        scrollback: how many rows above the screen are kept; `None` keeps them all.
 
     Attributes:
         last_alternate: the lines of the alternate screen when it was last left; empty if it never
             was. While it is on, `lines` has it at its end instead.
-        dropped: how many lines, the oldest ones, `scrollback` had no room for.
     """
 
     def __init__(
@@ -60,9 +58,8 @@ class Terminal(Controls):
         height: int = 24,
         *,
         newline: bool = False,
-        scrollback: int | None = None,
     ) -> None:
-        super().__init__(max(width, 2), max(height, 1), newline=newline, scrollback=scrollback)
+        super().__init__(max(width, 2), max(height, 1), newline=newline)
         self._parser = Parser(self)
         self._styles = Styles()
 
@@ -70,11 +67,6 @@ class Terminal(Controls):
         """Take more output. Sequences may be cut anywhere between two calls; never raises."""
         for start in range(0, len(text), _SLICE):
             self._parser.feed(text[start : start + _SLICE])
-
-    def resize(self, width: int, height: int) -> None:
-        """Change the size to `width` columns and `height` rows; all that is shown stays."""
-        for screen in (self._normal, self._alternate):
-            screen.resize(max(width, 2), max(height, 1))
 
     def lines(self) -> list[Line]:
         """All lines: a row that went on in the next one only because it was full is one with it.
@@ -152,13 +144,3 @@ class Terminal(Controls):
             self._out.pen = replace(self._out.pen, link=link if _LINK.fullmatch(link) else None)
             if self._out.pen == DEFAULT:
                 self._out.pen = DEFAULT
-
-
-def plain(text: str, *, width: int = 80, newline: bool) -> str:
-    r"""What a terminal of `width` columns shows of `text`, its lines joined by `\n`.
-
-    `newline` is that of `Terminal`.
-    """
-    terminal = Terminal(width, newline=newline)
-    terminal.feed(text)
-    return "\n".join("".join(span.text for span in line) for line in terminal.lines())

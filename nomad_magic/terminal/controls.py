@@ -35,19 +35,12 @@ class Controls:
     _shift: int
     _sets: list[CharacterSet]
 
-    def __init__(self, width: int, height: int, *, newline: bool, scrollback: int | None) -> None:
+    def __init__(self, width: int, height: int, *, newline: bool) -> None:
         self.last_alternate: list[Line] = []
-        self._lost = 0
-        self._normal = Screen(width, height, keep=scrollback)
+        self._normal = Screen(width, height)
         self._alternate = Screen(width, height, remembering=False)
         self._out = Printer(self._normal, newline=newline)
         self._soft_reset()
-
-    @property
-    def dropped(self) -> int:
-        """How many lines, the oldest ones, `scrollback` had no room for."""
-        self._normal.trim()
-        return self._lost + self._normal.dropped
 
     def _clamp(self, past: int = 0) -> None:
         screen = self._out.screen
@@ -273,7 +266,6 @@ class Controls:
         self._out.characters = self._sets[shift]
 
     def _full_reset(self) -> None:
-        self._lost = self.dropped
         if not self._on_normal:
             self._switch(alternate=False)
         self._normal.restart()

@@ -201,16 +201,11 @@ class Screen:
     """A screen of `height` rows and the history above it.
 
     `history` and `wraps` are the rows that scrolled off and whether each continues the one
-    before; `keep` bounds their number (`None`: all are kept). `dropped` counts the lines (not
-    rows) that the bound has cost. A screen that has no history at all, as the alternate one, is
-    not `remembering`.
+    before. A screen that has no history at all, as the alternate one, is not `remembering`.
     """
 
-    def __init__(
-        self, width: int, height: int, *, keep: int | None = None, remembering: bool = True
-    ) -> None:
+    def __init__(self, width: int, height: int, *, remembering: bool = True) -> None:
         self.width, self.height = width, height
-        self._keep = keep
         self._remembering = remembering
         self.rows = [Row() for _ in range(height)]
         self.x = self.y = 0
@@ -220,7 +215,6 @@ class Screen:
         self.wraps = bytearray()
         self.base = 0  # rows that scrolled off since the screen or its history was cleared
         self.saved = Saved(0, 0, DEFAULT, None)
-        self.dropped = 0
 
     @property
     def row(self) -> Row:
@@ -268,16 +262,8 @@ class Screen:
         """Reset the screen; the scroll region and what was saved are the caller's."""
         self.forget()
         self.clear(0, self.height, DEFAULT)
-        self.x = self.y = self.dropped = 0
+        self.x = self.y = 0
         self.tabs = set(range(0, self.width, TAB))
-
-    def trim(self) -> None:
-        """Bring the history down to what is kept."""
-        over = 0 if self._keep is None else len(self.history) - self._keep
-        if over > 0:
-            head = self.wraps[over] if over < len(self.wraps) else self.rows[0].wrapped
-            self.dropped += self.wraps.count(0, 1, over) + (not head)
-            del self.history[:over], self.wraps[:over]
 
     def clear(self, start: int, end: int, pen: Style) -> None:
         """Empty the rows from `start` to before `end`."""
@@ -320,24 +306,8 @@ class Screen:
         """The column of the tab stop before the cursor, at least the first one."""
         return max((stop for stop in self.tabs if stop < self.x), default=0)
 
-    def resize(self, width: int, height: int) -> None:
-        """Change the size. Nothing is lost and nothing is wrapped anew."""
-        while len(self.rows) > height:
-            if self.y < len(self.rows) - 1 and self.rows[-1].blank:
-                self.rows.pop()
-            else:
-                gone = self.rows.pop(0)
-                self._remember([gone.freeze()], bytes([gone.wrapped]))
-                self.y = max(self.y - 1, 0)
-        self.rows += [Row() for _ in range(height - len(self.rows))]
-        self.tabs |= set(range(-(-self.width // TAB) * TAB, width, TAB))
-        self.width, self.height = width, height
-        self.x, self.y = min(self.x, width - 1), min(self.y, height - 1)
-        self.top, self.bottom = 0, height - 1
-
     def frozen(self) -> tuple[list[Frozen], bytes]:
         """History and screen: the rows, and for each 1 if it continues the one before, else 0."""
-        self.trim()
         wraps = bytes(self.wraps) + bytes(row.wrapped for row in self.rows)
         return self.history + [row.freeze() for row in self.rows], wraps
 
@@ -356,6 +326,3 @@ class Screen:
         self.base += len(rows)
         self.history += rows
         self.wraps += wraps
-        # Not at each row: taking from the front of a list costs as much as the list is long.
-        if self._keep is not None and len(self.history) > 2 * self._keep + 1024:
-            self.trim()
