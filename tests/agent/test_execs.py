@@ -173,7 +173,8 @@ def test_silent_process_outlives_its_client(run: Run, tty: bool, politely: bool)
         session.connection.close()
     else:
         session.abort()
-    time.sleep(0.3)  # there is no event for something that does not happen
+    # Whatever the agent does about it, it has had its turn by the end of another session.
+    assert run("hello").finish().exit_code == 0
     assert alive(pid)
     psutil.Process(pid).kill()
     eventually(lambda: not alive(pid))
@@ -196,9 +197,9 @@ def test_writing_process_dies_with_its_client(run: Run, tty: bool, politely: boo
 def test_close_is_not_answered_with_the_end(run: Run) -> None:
     """A close handshake on a silent session waits out the client's whole close timeout."""
     session = run("quiet")
-    begun = time.monotonic()
     session.connection.close()
-    assert time.monotonic() - begun >= 0.3
+    assert session.connection.protocol.close_sent is not None
+    assert session.connection.protocol.close_rcvd is None
 
 
 @pytest.mark.parametrize(

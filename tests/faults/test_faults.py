@@ -12,7 +12,6 @@ import json
 import re
 import ssl
 import threading
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -366,7 +365,6 @@ def test_a_fault(peers: tuple[Peer, Peer, dict[str, str]], case: Case) -> None:
     # A client of its own: no connection is kept from before.
     options = replace(OPTIONS, grace=OPTIONS.grace + next(NUMBER) / 1e6)
     session = nomad_magic.start(LINE, case.stdin, env=environ, options=options)
-    began = time.monotonic()
     assert session.wait_done(SECONDS), "it hangs"
     result, said = session.result, str(session.error or "")
     assert result.outcome is case.outcome, said
@@ -377,7 +375,6 @@ def test_a_fault(peers: tuple[Peer, Peer, dict[str, str]], case: Case) -> None:
     assert (one.asked.count("upgrade"), node.asked.count("upgrade")) == case.asked
     if case.at == "allocations" and case.outcome is Outcome.SUCCEEDED:
         assert result.place.allocation in one.paths[-1]
-    assert time.monotonic() - began < SECONDS
     start(one, node)
     assert nomad_magic.run(LINE, env=environ, options=options).stdout_bytes == OUTPUT
     until(lambda: tasks() == 0, seconds=5, what="the loop has nothing to do")

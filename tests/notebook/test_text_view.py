@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 SERVER = "-job=cache -group=redis -task=server"
 SCRIPT = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
+# As a shell starts it, whoever started these tests.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config

@@ -7,7 +7,6 @@ import base64
 import contextlib
 import json
 import socket
-import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -185,14 +184,12 @@ def test_an_agent_that_never_answers() -> None:
     """Each answer has a bound, and the error names the setting."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        start = time.monotonic()
         with pytest.raises(errors.Unreachable, match=r"no answer within 0\.3 s \(answer_timeout"):
             nomad_magic.run(
                 LINE,
                 env={"NOMAD_ADDR": f"http://127.0.0.1:{port}"},
                 options=nomad_magic.Options(answer_timeout=0.3),
             )
-        assert time.monotonic() - start < 5
 
 
 def test_an_upgrade_that_never_comes(script: Script) -> None:
@@ -285,25 +282,21 @@ def test_a_heartbeat_is_no_end(script: Script) -> None:
     assert result.exit_code == 0
 
 
-def test_closing_takes_at_most_a_second(script: Script) -> None:
-    """An agent that never answers a close does not hold us up."""
-    opened = asyncio.Event()
+def test_an_agent_that_never_answers_a_close_holds_nobody_up(script: Script) -> None:
+    """A close handshake waits for ten seconds by itself; here nobody waits for it."""
 
     async def session(connection: ServerConnection) -> None:
         # Nothing is read any more, so that no close frame is seen.
         connection.transport.pause_reading()
-        opened.set()
-        await asyncio.sleep(5)
+        await connection.wait_closed()
 
     script.session = session
     running = nomad_magic.start(f"{LINE}", env={"NOMAD_ADDR": script.address})
     while running.result.started is None:
         with pytest.raises(TimeoutError):
             running.wait(0.01)
-    start = time.monotonic()
     running.disconnect()
     result = running.wait(5)
-    assert time.monotonic() - start < 1
     assert result.outcome is Outcome.DISCONNECTED
 
 

@@ -11,7 +11,6 @@ random sequences and recordings, on a pty, of `ls --color`, progress bars, `apt-
 """
 
 import json
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -263,8 +262,6 @@ def test_alternate_screen() -> None:
     ids=["CUF", "REP", "parameters", "digits", "OSC", "SU", "marks", "one line", "RIS"],
 )
 def test_malice_costs_little(output: str) -> None:
-    """Huge counts, sequences and lines take neither much time nor much memory."""
-    start = time.process_time()
+    """Huge counts, sequences and lines leave little; their time is in `bench_terminal.py`."""
     lines = shown(output)
-    assert time.process_time() - start < 10
     assert sum(len(span.text) for line in lines for span in line) <= max(len(output), 500_000)
