@@ -14,7 +14,7 @@ from nomad_magic.nomad import cache
 from nomad_magic.nomad.options import Options
 from nomad_magic.nomad.target import read_target
 from nomad_magic.record.facts import Outcome
-from nomad_magic.running.session import LAST_SECONDS, Session
+from nomad_magic.running.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,11 +164,11 @@ def run(
         NomadMagicError: It could not be run, or not to its end.
     """
     session = _prepare(args, stdin, env, options, Typing.NOTHING)
+    result = session.result
     try:
-        session.start().wait()
+        with session:
+            session.start().wait()
     except BaseException as interruption:
-        _end(session)
-        result = session.result
         if isinstance(interruption, KeyboardInterrupt):
             code = interrupted_code(result)
             said = f"{result.action}: {result.state}"
@@ -176,17 +176,6 @@ def run(
         _carry(interruption, result)
         raise
     return _outcome(session, check=check)
-
-
-def _end(session: Session) -> None:
-    """Stop a run that nobody waits for any more, whatever else interrupts that."""
-    try:
-        session.stop(session.options.grace)
-    except BaseException:
-        # The second time at once.
-        session.disconnect()
-        session.wait_done(LAST_SECONDS)
-        raise
 
 
 def interrupted_code(result: ActionResult) -> int:

@@ -189,7 +189,13 @@ class Session:
             self._call(self._stop)
         else:
             self.wind_down(grace)
-            self.wait_done(grace + LAST_SECONDS)
+            try:
+                self.wait_done(grace + LAST_SECONDS)
+            except BaseException:
+                # Interrupted once more: at once.
+                self.disconnect()
+                self.wait_done(LAST_SECONDS)
+                raise
 
     def wind_down(self, grace: float) -> None:
         """Stop without a person to climb, and do not wait for it.

@@ -174,7 +174,9 @@ def test_silent_process_outlives_its_client(run: Run, tty: bool, politely: bool)
     else:
         session.abort()
     # Whatever the agent does about it, it has had its turn by the end of another session.
-    assert run("hello").finish().exit_code == 0
+    other = run("hello")
+    other.close_stdin()
+    assert other.finish().exit_code == 0
     assert alive(pid)
     psutil.Process(pid).kill()
     eventually(lambda: not alive(pid))
@@ -197,9 +199,10 @@ def test_writing_process_dies_with_its_client(run: Run, tty: bool, politely: boo
 def test_close_is_not_answered_with_the_end(run: Run) -> None:
     """A close handshake on a silent session waits out the client's whole close timeout."""
     session = run("quiet")
+    begun = time.monotonic()
     session.connection.close()
-    assert session.connection.protocol.close_sent is not None
-    assert session.connection.protocol.close_rcvd is None
+    # Never earlier, however quick the machine is.
+    assert time.monotonic() - begun >= 0.3
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ QUESTION_FAULTS: list[tuple[str, Deed, str]] = [
     ("nothing", says(reply(b"")), "0 byte response"),
     ("not HTTP", says(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", cut), "transport connection broken"),
     ("a chunk that is none", says(ENDLESS.encode() + b"xyz\r\n", cut), "transport connection broken"),
-    ("a redirect to no URL", says(reply(b"", 302, "Location: http://[::1/x")), "302.*no URL"),
+    ("a redirect to no URL", says(reply(b"", 302, "Location: http://[::1/x")), "302.*not a URL"),
     ("403 and half a body", says(reply(b"Perm", 403, length=100), cut), "403"),
     ("500 and a body that stalls", says(reply(b"rpc err", 500, length=100), stall), "500"),
     ("502 without a body", says(reply(b"", 502)), "502"),
