@@ -16,13 +16,13 @@ from nomad_magic.go import go_quote, path_escape
 from nomad_magic.nomad import cache, locate
 from nomad_magic.nomad.explain import PERMISSION_DENIED, Step
 from nomad_magic.nomad.models import Allocation, AllocationStub, JobStub, Node, Task
-from nomad_magic.record.facts import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
+    from nomad_magic.record.facts import Place
 
 ALL_NAMESPACES: Final = "*"
 
@@ -67,7 +67,7 @@ class Resolver:
         notice: Callable[[str], None],
     ) -> None:
         self.args = args
-        self.target = target = client.target
+        self.target = client.target
         self._client = client
         self._choose = choose
         self._located = located
@@ -75,9 +75,7 @@ class Resolver:
         self._job = ""
         self._newest_index = 0
         self._stub: AllocationStub | None = None
-        self._place = Place(
-            address=str(target.address), region=target.region, namespace=target.namespace
-        )
+        self._place = client.target.place
 
     async def find(self) -> str:
         """Find the allocation; return the id of its node.

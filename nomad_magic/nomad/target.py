@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from nomad_magic.go import parse_bool
 from nomad_magic.nomad.address import Address, is_plain, parse_address, stray
 from nomad_magic.nomad.proxies import Proxies, proxies
+from nomad_magic.record.facts import Place
 from nomad_magic.record.masking import Masker, basic_auth_secrets
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ class Target:
         """The query parameters that every request carries."""
         pairs = {"region": self.region, "namespace": self.namespace}
         return {name: value for name, value in pairs.items() if value}
+
+    @property
+    def place(self) -> Place:
+        """What is known by it of where a run goes."""
+        return Place(address=str(self.address), region=self.region, namespace=self.namespace)
 
     def masker(self) -> Masker:
         """Return the masker that knows this target's secrets."""

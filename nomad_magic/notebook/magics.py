@@ -164,6 +164,8 @@ class NomadMagics(Magics):
     ) -> ActionResult | Session | None:
         # With the first action: `%load_ext` needs none of the client's libraries.
         from nomad_magic.notebook.views.text import TextView  # noqa: PLC0415 - see above
+        from nomad_magic.record import card  # noqa: PLC0415 - see above
+        from nomad_magic.record.record import Record  # noqa: PLC0415 - see above
         from nomad_magic.running import api  # noqa: PLC0415 - see above
 
         around = host.look(self._shell)
@@ -197,7 +199,8 @@ class NomadMagics(Magics):
         view.run()
         result = session.result
         if widget is None and around.kernel and result.started is not None:
-            self._shell.display_pub.publish({"text/plain": result.record(output=False)})
+            data, metadata = card.bundle(Record(result), output=False)
+            self._shell.display_pub.publish(data, metadata)
         if view.interrupts:
             code = api.interrupted_code(result)
             raise Interrupted(f"{result.action}: {result.state}", exit_code=code, result=result)

@@ -118,6 +118,8 @@ class RunFacts:
         ended: When it ended; None while it runs.
         duration: Seconds from `started` to the end.
         sent: Bytes of stdin that were sent.
+        stdin: How many bytes of stdin it was given, and their SHA-256; None where none were.
+        run_id: Names this run; empty where nobody gave it a name.
         notices: What the user should know besides the output, in the order it came up.
         transcript: Everything it wrote.
         masker: Knows the secrets of the run.
@@ -136,6 +138,8 @@ class RunFacts:
     ended: datetime | None = None
     duration: float = 0.0
     sent: int = 0
+    stdin: tuple[int, str] | None = None
+    run_id: str = ""
     notices: list[str] = field(default_factory=list)
     transcript: Transcript = field(repr=False)
     masker: Masker = field(default_factory=Masker, repr=False)

@@ -1,25 +1,19 @@
-"""The record of a run: what stands in the saved notebook, in text and in HTML.
-
-It needs no JavaScript and no style sheet, and all that the action wrote is escaped: it runs
-nothing.  Colours follow the front end's own where it has some (`--jp-…` variables of
-JupyterLab), with values that read on white and on black.
-"""
+"""The record of a run: what is said of it, as text, Markdown and JSON; `card` has the HTML."""
 
 from __future__ import annotations
 
+import re
 import shlex
-from html import escape
-from typing import TYPE_CHECKING, Final
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.record.facts import Outcome, Tone
-from nomad_magic.record.humanize import instant, left_out, size
+from nomad_magic.record.humanize import instant, left_out, moment, short_size, size, stretch
 from nomad_magic.record.reader import mask_pieces
 from nomad_magic.record.transcript import STREAMS, text_decoder
 from nomad_magic.terminal import DEFAULT, Span, Terminal
-from nomad_magic.terminal.html import LEGIBLE, line_html
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from nomad_magic.record.facts import RunFacts
     from nomad_magic.record.transcript import StreamName
@@ -32,37 +26,8 @@ END_BYTES: Final = 1 << 14
 """How much of each end of a longer one is shown: a page that has just stopped a flood is to
 show its record at once."""
 
-HTML_CHARACTERS: Final = 100_000
-"""How long the output may be as HTML; past that less of it is shown."""
-
 CUT_BYTES: Final = 1 << 12
 """How far before a cut a secret is looked for: the other stream may stand in its middle."""
-
-_COLOURS: Final = {
-    Tone.GOOD: LEGIBLE["green"],
-    Tone.BAD: LEGIBLE["red"],
-    Tone.UNSURE: LEGIBLE["yellow"],
-    Tone.NEUTRAL: LEGIBLE["blue"],
-}
-_FRAME: Final = (
-    "border:1px solid var(--jp-border-color2,#bbb);border-radius:4px;overflow:hidden;"
-    "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px);"
-    "line-height:1.5"
-)
-# A column in reverse is scrolled to its end at first, as the live terminal was.
-_WINDOW: Final = (
-    "display:flex;flex-direction:column-reverse;max-height:444px;overflow:auto;"
-    "border-top:1px solid var(--jp-border-color2,#bbb)"
-)
-_OUTPUT: Final = (
-    "margin:0;padding:6px 10px;white-space:pre-wrap;overflow-wrap:anywhere;border:0;"
-    "background:transparent;color:inherit;"
-    "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
-    "line-height:18px"
-)
-_CELL: Final = "text-align:left;white-space:pre-wrap;overflow-wrap:anywhere"
-_BAR: Final = "padding:4px 10px"
-_MUTED: Final = "opacity:.75"
 
 
 class Record:
@@ -77,6 +42,14 @@ class Record:
         self._masker = result.masker
         self._lines: list[Line] | None = None
 
+    @property
+    def title(self) -> str:
+        """The record in a line: sign, action, state, target, when."""
+        result = self._result
+        when = moment(result.started) if result.started is not None else ""
+        state = f"{result.outcome.sign} {result.action} · {result.state}"
+        return self._masker.text(" · ".join(filter(None, (state, result.target, when))))
+
     def text(self, *, output: bool = True) -> str:
         """Return the record as text.
 
@@ -84,36 +57,64 @@ class Record:
             output: With the output as the terminal showed it, its head and tail when it is
                 long; without it where it already stands above.
         """
-        rows = list(self.facts())
+        rows = [(label, text) for label, text in self.facts() if label != "command"]
+        # The command comes last, for it may be a script.
+        rows += [(label, text) for label, text in self.facts() if label == "command"]
         width = max(len(label) for label, _ in rows)
-        parts = [f"{self._result.action}: {self._result.state}"]
-        below = "\n" + " " * (width + 4)
-        parts += [f"  {label.ljust(width)}  {text.replace(chr(10), below)}" for label, text in rows]
+        parts = [self.title]
         if output and (shown := self.lines()):
-            parts += ["", *("".join(span.text for span in line) for line in shown)]
+            parts += ["", *map(plain_line, shown), ""]
+        for label, text in rows:
+            first, _, more = text.partition("\n")
+            parts.append(f"  {label.ljust(width)}  {first}{' …' if more else ''}")
         return self._masker.text("\n".join(parts))
 
-    def html(self) -> str:
-        """Return the record as HTML."""
-        result = self._result
-        sign, colour = result.outcome.sign, _COLOURS[result.outcome.tone]
-        state = self._escaped(result.state)
-        where = self._escaped(result.target)
-        parts = [
-            f'<div style="{_FRAME}">',
-            f'<div style="{_BAR}"><strong style="color:{colour}">{sign} {state}</strong>',
-            f" <strong>{self._escaped(result.action)}</strong>",
-            f' <span style="{_MUTED}">{where}</span></div>',
-        ]
-        if output := self._output_html():
-            pre = f'<pre dir="ltr" style="{_OUTPUT}">{output}</pre>'
-            parts.append(f'<div style="{_WINDOW}" tabindex="0">{pre}</div>')
-        parts += [self._facts_html(), "</div>"]
-        return "".join(parts)
+    def markdown(self) -> str:
+        """Return the record as Markdown, for an incident's document."""
+        parts = [f"**{_markdown(self.title)}**", ""]
+        if shown := self.lines():
+            text = self._masker.text("\n".join(map(plain_line, shown)))
+            parts += [*_fenced(text), ""]
+        for label, fact in self.facts():
+            text = self._masker.text(fact)
+            if "\n" in text:
+                parts += [f"- {label}:", "", *(f"  {line}" for line in _fenced(text)), ""]
+            else:
+                parts.append(f"- {label}: {_code(text)}")
+        return "\n".join(parts).rstrip() + "\n"
 
-    def bundle(self) -> dict[str, str]:
-        """Return both, by their MIME types."""
-        return {"text/plain": self.text(), "text/html": self.html()}
+    def metadata(self) -> dict[str, Any]:
+        """Return the same facts as JSON, for tools."""
+        result, transcript, mask = self._result, self._result.transcript, self._masker.text
+        place = {one.name: getattr(result.place, one.name) for one in fields(result.place)}
+        size_and_hash = result.stdin
+        return {
+            "version": 1,
+            "run_id": result.run_id,
+            "action": mask(result.action),
+            "command_line": mask(result.command_line),
+            "outcome": result.outcome.value,
+            "exit_code": result.exit_code,
+            "reason": mask(result.reason),
+            "place": {
+                name: mask(value) if isinstance(value, str) else value
+                for name, value in place.items()
+            },
+            "command": None if result.command is None else [mask(one) for one in result.command],
+            "started": None if result.started is None else result.started.isoformat(),
+            "ended": None if result.ended is None else result.ended.isoformat(),
+            "seconds": round(result.duration, 3),
+            "tty": result.tty,
+            "stdin": None
+            if size_and_hash is None
+            else {"bytes": size_and_hash[0], "sha256": size_and_hash[1]},
+            **{
+                name: {"bytes": transcript.count(name), "sha256": transcript.sha256(name)}
+                for name in STREAMS
+            },
+            "lost_bytes": transcript.lost,
+            "notices": [mask(notice) for notice in result.notices],
+        }
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """Return what is known besides the output, as (label, text)."""
@@ -133,11 +134,14 @@ class Record:
         agent += [f"namespace {place.namespace}"] if place.namespace else []
         yield "agent", ", ".join(agent)
         if result.command is not None:
-            yield "command", shlex.join(result.command)
+            yield "command", _written(result.command)
         yield from self._when_and_how_much()
         for notice in result.notices:
             yield "notice", notice
-        yield "again", result.command_line
+        again = result.command_line
+        yield "again", again if result.stdin is None else f"{again} < STDIN"
+        if result.run_id:
+            yield "run", result.run_id
 
     def _when_and_how_much(self) -> Iterator[tuple[str, str]]:
         result, transcript = self._result, self._result.transcript
@@ -145,6 +149,9 @@ class Record:
             yield "started", instant(result.started)
         if result.ended is not None:
             yield "ended", instant(result.ended)
+        if result.stdin is not None:
+            count, digest = result.stdin
+            yield "stdin", f"{size(count)}, SHA-256 {digest}"
         for name in STREAMS:
             count = transcript.count(name)
             digest = f"{size(count)}, SHA-256 {transcript.sha256(name)}"
@@ -180,19 +187,24 @@ class Record:
 
     def whole(self) -> list[str]:
         """Return all lines of the output as the terminal showed them, without their styles."""
-        lines = self._shown(self._result.transcript.read_all())
+        lines = self._shown(self._result.transcript.read_all(), marked=False)
         return ["".join(span.text for span in line) for line in lines]
 
     def _shown(
-        self, pieces: Iterable[tuple[StreamName, bytes]], *, to_end: bool = True
+        self,
+        pieces: Iterable[tuple[StreamName, bytes]],
+        *,
+        to_end: bool = True,
+        marked: bool = True,
     ) -> list[Line]:
         terminal = Terminal(self._result.width, newline=not self._result.tty)
         decoders = {stream: text_decoder() for stream in STREAMS}
         for stream, data in pieces:
-            terminal.feed(decoders[stream].decode(data))
+            terminal.feed(decoders[stream].decode(data), marked=marked and stream == "stderr")
         if to_end:
-            for decoder in decoders.values():
-                terminal.feed(decoder.decode(b"", final=True))
+            for stream, decoder in decoders.items():
+                rest = decoder.decode(b"", final=True)
+                terminal.feed(rest, marked=marked and stream == "stderr")
         # A full-screen program takes its screen away when it ends; a reader wants to see it.
         lines = terminal.lines() or terminal.last_alternate
         return [self._mask_line(line) for line in lines]
@@ -203,54 +215,70 @@ class Record:
         masked = self._masker.text(text)
         return line if masked == text else (Span(masked, DEFAULT),)
 
-    def _output_html(self) -> str:
-        """Return the output as HTML; less of it where the HTML of its styles would be too long."""
-        html, end = _html(self.lines()), END_BYTES
-        while len(html) > HTML_CHARACTERS and end >= 1024:
-            html, end = _html(self._ends(end)), end // 2
-        return html
+    def lines_that_fit(self, size: Callable[[list[Line]], int], most: int) -> list[Line]:
+        """Return as many of its lines as fit; of a long output less of its ends.
 
-    def _facts_html(self) -> str:
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding:0 12px 0 0;'
-            f'font-weight:normal;{_MUTED}">{label}</th>'
-            f'<td style="{_CELL}">{self._escaped(text)}</td></tr>'
-            for label, text in self.facts()
-        )
+        Args:
+            size: How much some lines take.
+            most: How much they may take.
+        """
+        lines, end = self.lines(), END_BYTES
+        while size(lines) > most and end >= 1024:
+            lines, end = self._ends(end), end // 2
+        return lines
+
+    @property
+    def summary(self) -> str:
+        """When, and how much came: what stands on the closed details."""
+        result, transcript = self._result, self._result.transcript
+        parts = []
+        if result.started is not None and result.ended is not None:
+            parts.append(stretch(result.started, result.ended))
+        parts.append(short_size(sum(map(transcript.count, STREAMS))))
+        return " · ".join(parts)
+
+    @property
+    def run(self) -> RunFacts:
+        """The run that it is of."""
+        return self._result
+
+    def masked(self, text: str) -> str:
+        """Return a text with the run's secrets masked."""
+        return self._masker.text(text)
+
+
+def plain_line(line: Line) -> str:
+    """Return a line without its styles; one of stderr says so."""
+    text = "".join(span.text for span in line)
+    return f"[stderr] {text}" if any(span.style.marked for span in line) else text
+
+
+def _written(command: tuple[str, ...]) -> str:
+    """Return a command as it is read best: the script of a shell is not quoted."""
+    if len(command) == 3 and command[1].startswith("-") and "c" in command[1]:
         return (
-            f'<details style="{_BAR};border-top:1px solid var(--jp-border-color2,#bbb)">'
-            f'<summary style="{_MUTED}">target, times, hashes and the line that repeats it'
-            f'</summary><table style="margin:0;border:0;font-size:inherit">{rows}</table>'
-            "</details>"
+            f"{shlex.join(command[:2])}\n{command[2]}"
+            if "\n" in command[2]
+            else (f"{shlex.join(command[:2])} {command[2]}")
         )
-
-    def _escaped(self, text: str) -> str:
-        return escape(self._masker.text(text))
+    return shlex.join(command)
 
 
-def _html(lines: list[Line]) -> str:
-    return "\n".join(map(line_html, lines))
+def _markdown(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>#|$])", r"\\\1", text)
 
 
-def announcement(result: RunFacts) -> dict[str, str]:
-    """Return what stands above a running action, and stays if its kernel or page dies."""
-    text = result.masker.text(f"$ {result.command_line}")
-    facts = "started, but it is not known where or how it ended"
-    if result.started is not None:
-        where = result.target or "a task that is not known yet"
-        facts = f"started {instant(result.started)} in {where}"
-        facts += "; if nothing below says how it ended, that is not known"
-    if result.outcome is not Outcome.RUNNING:
-        return {"text/plain": text, "text/html": _quiet(text)}
-    facts = result.masker.text(facts)
-    return {
-        "text/plain": f"{text}\n{facts}",
-        "text/html": f"{_quiet(text)}{_quiet(facts)}",
-    }
+def _fence(text: str, least: int) -> str:
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    return "`" * max(least, longest + 1)
 
 
-def _quiet(text: str) -> str:
-    return (
-        f'<div style="{_MUTED};font-family:var(--jp-code-font-family,monospace);'
-        f'font-size:12px;line-height:1.4;overflow-wrap:anywhere">{escape(text)}</div>'
-    )
+def _fenced(text: str) -> list[str]:
+    fence = _fence(text, 3)
+    return [f"{fence}text", *text.split("\n"), fence]
+
+
+def _code(text: str) -> str:
+    fence = _fence(text, 1)
+    blank = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{blank}{text}{blank}{fence}"

@@ -110,7 +110,13 @@ class ActionResult(RunFacts):
         return self.masker.text(text)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return self._record().bundle()
+        from nomad_magic.record.card import bundle  # noqa: PLC0415 - as for the record
+
+        return bundle(self._record())[0]
+
+    def markdown(self) -> str:
+        """Return the record as Markdown, for an incident's document."""
+        return self._record().markdown()
 
     def record(self, *, output: bool = True) -> str:
         """Return the record as text.

@@ -249,3 +249,8 @@ def text_decoder() -> codecs.IncrementalDecoder:
     A character cut in two is one character; a byte that is not UTF-8 becomes U+FFFD.
     """
     return codecs.getincrementaldecoder("utf-8")("replace")
+
+
+def size_and_hash(data: bytes) -> tuple[int, str]:
+    """Return how many bytes there are, and their hexadecimal SHA-256."""
+    return len(data), hashlib.sha256(data).hexdigest()

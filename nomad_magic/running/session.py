@@ -7,6 +7,7 @@ the action writes goes to the result's transcript, from which views read at thei
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 import time
 from datetime import datetime
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from nomad_magic.errors import NomadMagicError, SessionRefused
 from nomad_magic.nomad import cache, refusals, stream
 from nomad_magic.nomad.protocol import ExecProtocol, State, StopReason
-from nomad_magic.record.facts import Outcome, Place, Rung
+from nomad_magic.record.facts import Outcome, Rung
 from nomad_magic.record.result import ActionResult
+from nomad_magic.record.transcript import size_and_hash
 from nomad_magic.running import loop, outcome
 from nomad_magic.running.conversation import Conversation
 from nomad_magic.running.events import Ended, Listeners, Located, Notice, Output, Started, Stopping
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.target import Target
     from nomad_magic.nomad.websocket import ExecConnection
+    from nomad_magic.record.facts import Place
     from nomad_magic.running.events import Listener
 
 LAST_SECONDS: Final = 5.0
@@ -77,10 +80,10 @@ class Session:
             command_line=args.command_line(),
             tty=args.tty,
             width=size[1],
-            place=Place(
-                address=str(target.address), region=target.region, namespace=target.namespace
-            ),
+            place=target.place,
             masker=target.masker(),
+            stdin=size_and_hash(stdin) if stdin else None,
+            run_id=secrets.token_hex(8),
         )
         self._throttle = Throttle()
         self._protocol = ExecProtocol(tty=args.tty, escape=args.escape, size=size)
@@ -227,10 +230,9 @@ class Session:
         self._call(lambda: self._resize(height, width))
 
     def take_time(self, idle: float = 0.0) -> None:
-        """Read no faster than leaves the machine to others.
+        """Read no faster than leaves the machine to others: the page, its server, a click on Stop.
 
-        For a view that leaves most of a flood out: the action waits, as it does for a slow
-        terminal, and the page, its server and a click on Stop get their share of the processor.
+        For a view that leaves most of a flood out; the action waits, as for a slow terminal.
 
         Args:
             idle: Seconds from now in which to read next to nothing of a flood.

@@ -7,17 +7,17 @@ character is stands in `cellwidth.py`, how sequences are told apart in `escapes.
 is in `style.py`; rows and screens are in `screen.py`, text is written by
 `printing.py`, and all the rest that a program can ask for is in `controls.py`.
 
-Known differences to xterm.js, all of them deliberate (those in what a row shows are held by
-`tests/browser/test_terminal.py`, each with its reason):
+A repeat count (REP) is bounded by the width, every other count by the size of the screen, and at
+most 64 marks of no width stay on one character: here as in the live view (`frontend/src/guard.js`).
 
-* a repeat count (REP) is bounded by the width, every other count by the size of the screen;
+Known differences to xterm.js, all of them deliberate (those in what a row shows are held by
+`tests/browser/test_rows.py`, each with its reason):
+
 * of the national character sets only the British one and the DEC line drawing are there;
 * reverse wraparound (`?45`) and protected cells (DECSCA) are not there;
 * with autowrap off (DECAWM), what xterm.js hides behind half a wide character is dropped;
 * an underline or a link that DECRC ended does not come back with the next SGR 0, 4 or 58;
-* at most 64 zero-width marks stay on one character;
 * a lone surrogate is shown as U+FFFD, so that every line can be written as UTF-8;
-* a new size wraps nothing anew;
 * a row that loses the row above it (IL, DL, a scroll region) is no longer its continuation.
 """
 
@@ -63,8 +63,14 @@ class Terminal(Controls):
         self._parser = Parser(self)
         self._styles = Styles()
 
-    def feed(self, text: str) -> None:
-        """Take more output. Sequences may be cut anywhere between two calls; never raises."""
+    def feed(self, text: str, *, marked: bool = False) -> None:
+        """Take more output. Sequences may be cut anywhere between two calls; never raises.
+
+        `marked` is what the style of all that it writes says.
+        """
+        if self._out.pen.marked is not marked:
+            pen = replace(self._out.pen, marked=marked)
+            self._out.pen = DEFAULT if pen == DEFAULT else pen
         for start in range(0, len(text), _SLICE):
             self._parser.feed(text[start : start + _SLICE])
 

@@ -42,6 +42,9 @@ _RIGHT_TO_LEFT: Final = (
 )
 _WORD: Final = f"[{_RIGHT_TO_LEFT}][{_RIGHT_TO_LEFT}\\u200c-\\u200f]*"
 _WORDS: Final = re.compile(f"({_WORD}(?: {_WORD})*)")
+_URL: Final = re.compile(r"(https?://[^\s<>\"'`|\x00-\x20]*[^\s<>\"'`|.,;:!?)\]}…])", re.IGNORECASE)
+"""A URL as programs write it, without the punctuation behind it."""
+
 _TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -111,12 +114,22 @@ def line_html(line: Line) -> str:
 
 
 def _span_html(text: str, style: Style) -> str:
+    if style.link or "://" not in text:
+        return _styled(text, style, style.link)
+    # A URL that the program wrote as text; the words around it stay what they are.
+    pieces = _URL.split(text)
+    return "".join(
+        _styled(piece, style, piece if at % 2 else None) for at, piece in enumerate(pieces) if piece
+    )
+
+
+def _styled(text: str, style: Style, link: str | None) -> str:
     html = escape(text) if text.isascii() else _straight(text)
     if declared := _declarations(style):
         html = f'<span style="{declared}">{html}</span>'
-    if style.link:
+    if link:
         html = (
-            f'<a href="{escape(style.link)}" target="_blank" rel="noopener noreferrer"'
+            f'<a href="{escape(link)}" target="_blank" rel="noopener noreferrer"'
             f' style="color:var(--jp-content-link-color,{LEGIBLE["blue"]})">{html}</a>'
         )
     return html

@@ -16,7 +16,8 @@ Colour = int | tuple[int, int, int]
 class Style:
     """How a cell is shown. `None` as a colour is the terminal's own.
 
-    `link` is the target of an OSC 8 hyperlink, only ever an http, https or mailto URL.
+    `link` is the target of an OSC 8 hyperlink, only ever an http, https or mailto URL. `marked` is
+    not the program's: whoever feeds the terminal may mark what comes from another stream.
     """
 
     fg: Colour | None = None
@@ -31,6 +32,7 @@ class Style:
     strike: bool = False
     overline: bool = False
     link: str | None = None
+    marked: bool = False
 
 
 DEFAULT = Style()
@@ -124,13 +126,13 @@ def _extended(given: tuple[tuple[int, ...], ...], at: int) -> tuple[Colour | Non
 
 
 def sgr(style: Style, text: str) -> Style:
-    """`style` after `CSI text m`; what is not known changes nothing. The link always stays."""
+    """`style` after `CSI text m`; what is not known changes nothing. The link and the mark stay."""
     given = parameters(text)
     at = 0
     while at < len(given):
         code = given[at][0]
         if code == 0:
-            style = Style(link=style.link)
+            style = Style(link=style.link, marked=style.marked)
         elif code == 4:
             style = replace(style, underline=given[at][1:2] != (0,))
         elif code in _CHANGES:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
 from datetime import datetime, timedelta, timezone
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nomad_magic.record.card import announcement, bundle
 from nomad_magic.record.facts import Outcome, Place
 from nomad_magic.record.humanize import instant, left_out, seconds, size
 from nomad_magic.record.masking import MASK, Masker
@@ -102,7 +105,7 @@ def test_the_line_of_state_says_what_is_known(named: dict[str, Any], line: str) 
     """One line for each outcome; without an exit code nothing is said to have stopped."""
     made = result(**named)
     assert made.state == line
-    assert made.record().startswith(f"health-check: {line}\n")
+    assert made.record().startswith(f"{made.outcome.sign} health-check · {line}")
     if named.get("exit_code") is None:
         assert "exit" not in line.replace("exit 0", "")
         assert "stopped" not in line
@@ -207,33 +210,128 @@ def test_the_record_has_every_fact() -> None:
         notices=["Words after the action are ignored"],
     )
     digests = [hashlib.sha256(data).hexdigest() for data in (b"healthy\n", b"slow\n")]
+    target = "job cache / group redis / task server · allocation fc878e9e on node vm"
     assert made.record().split("\n") == [
-        "health-check: exit 3 in 4.1 s",
+        f"✖ health-check · exit 3 in 4.1 s · {target} · 2026-11-23 17:16:12 +0100",
+        "",
+        "healthy",
+        "[stderr] slow",
+        "",
         "  target      job cache (version 7) / group redis / task server",
         f"  allocation  {ALLOCATION} cache.redis[0]",
         "  node        a08f411e-262b-aaba-f428-919981f81a1a vm",
         "  agent       http://127.0.0.1:4646, region global, namespace prod",
-        "  command     /bin/sh -c 'check it'",
         "  started     2026-11-23 17:16:12.345+01:00",
         "  ended       2026-11-23 17:16:16.445+01:00",
         f"  stdout      8 bytes, SHA-256 {digests[0]}",
         f"  stderr      5 bytes, SHA-256 {digests[1]}",
         "  notice      Words after the action are ignored",
         "  again       nomad job action -job=cache -group=redis -task=server health-check",
-        "",
-        "healthy",
-        "slow",
+        "  command     /bin/sh -c check it",
     ]
     assert made._repr_mimebundle_()["text/plain"] == made.record()
     assert "healthy" not in made.record(output=False)
-    assert made.record().startswith(made.record(output=False))
+    first, _, rest = made.record(output=False).partition("\n")
+    assert made.record().startswith(f"{first}\n")
+    assert made.record().endswith(f"\n\n{rest}")
+
+
+def test_what_came_on_stderr_says_so() -> None:
+    """In text, in HTML and in Markdown; what a pty mixes is not told apart."""
+    pieces: list[tuple[StreamName, bytes]] = [
+        ("stdout", b"a\n\x1b[31mb\n"),
+        ("stderr", b"c\n\x1b[md\n"),
+    ]
+    made = result(*pieces, ("stdout", b"e\n"))
+    assert made.record().split("\n")[2:7] == ["a", "b", "[stderr] c", "[stderr] d", "e"]
+    assert output_html(made).count('title="stderr"') == 2
+    assert "[stderr] c\n" in made.markdown()
+    assert made.lines == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (("/bin/sh", "-c", "echo $HOME 'x' $PATH"), "/bin/sh -c echo $HOME 'x' $PATH"),
+        (("/bin/bash", "-ec", "a\nb"), "/bin/bash -ec …"),
+        (("/usr/bin/redis-cli", "--key", "a b"), "/usr/bin/redis-cli --key 'a b'"),
+    ],
+)
+def test_the_command_stands_last_as_it_was_written(command: tuple[str, ...], shown: str) -> None:
+    """A script is a script; in the text it takes a line and no more, in the HTML it is whole."""
+    made = result(command=command, outcome=Outcome.SUCCEEDED, exit_code=0)
+    assert made.record().split("\n")[-1] == f"  command     {shown}"
+    assert escape(command[-1]) in made._repr_mimebundle_()["text/html"]
+
+
+def test_mathjax_leaves_the_record_alone() -> None:
+    """Two `$` in a command, in the line that repeats it or in a target are no formula."""
+    html = result(command=("sh", "-c", "a $b $c"))._repr_mimebundle_()["text/html"]
+    assert html.startswith('<div class="nomad-magic tex2jax_ignore mathjax_ignore"')
+    assert 'class="tex2jax_ignore mathjax_ignore"' in announcement(result())["text/html"]
+
+
+def test_the_record_travels_as_json() -> None:
+    """The facts that stand in the text, under one key, for tools; nothing secret in them."""
+    made = result(
+        ("stdout", b"x"),
+        outcome=Outcome.FAILED,
+        exit_code=3,
+        started=START,
+        command=("echo", "s3cret-token"),
+        masker=Masker(["s3cret-token"]),
+        stdin=(2, "ab"),
+        run_id="17",
+    )
+    ((key, found),) = bundle(Record(made))[1].items()
+    assert key == "nomad_magic"
+    assert json.loads(json.dumps(found)) == found
+    assert "s3cret" not in str(found)
+    assert (found["outcome"], found["exit_code"], found["run_id"]) == ("failed", 3, "17")
+    assert found["place"]["allocation"] == ALLOCATION
+    assert found["stdout"] == {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
+    assert found["stdin"] == {"bytes": 2, "sha256": "ab"}
+    assert found["started"] == START.isoformat()
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60))
+def test_markdown_holds_any_output(text: str) -> None:
+    """Whatever backticks are in it, the fence around the output is longer."""
+    made = result(("stdout", text.encode()), command=("echo", text))
+    shown = "\n".join(made.lines)
+    markdown = made.markdown()
+    fence = re.search(r"^(`{3,})text$", markdown, re.MULTILINE)
+    assert fence or not shown
+    if fence:
+        assert f"\n{shown}\n{fence[1]}\n" in markdown
+        assert fence[1] not in shown
+
+
+def test_a_body_leaves_its_size_and_hash() -> None:
+    """And the line that repeats the run wants it again."""
+    facts = dict(Record(result(stdin=(12, "ff"))).facts())
+    assert facts["stdin"] == "12 bytes, SHA-256 ff"
+    assert facts["again"].endswith("health-check < STDIN")
+
+
+def test_plain_urls_are_links() -> None:
+    """Those of the web alone, without the punctuation behind them; their colour stays."""
+    html = shown_html(
+        "see http://a.b/c?d=1&e=2. and (https://x.y), javascript://z \x1b[31mhttps://r\x1b[m"
+    )
+    assert re.findall(r'<a href="([^"]*)"', html) == [
+        "http://a.b/c?d=1&amp;e=2",
+        "https://x.y",
+        "https://r",
+    ]
+    assert "</a>. and (" in html
 
 
 def test_a_run_that_never_began_has_a_record_too() -> None:
     """With what is known, and no empty rows."""
     made = result(outcome=Outcome.NOT_STARTED, reason="nothing answered", place=Place(address="a"))
     assert made.record().split("\n") == [
-        "health-check: not started: nothing answered",
+        "✖ health-check · not started: nothing answered",
         "  agent   a",
         "  stdout  nothing",
         "  stderr  nothing",
@@ -380,7 +478,7 @@ def test_a_run_without_output_has_no_empty_window() -> None:
 
 def test_stderr_alone_is_the_output() -> None:
     """A message on stderr stands where output stands."""
-    assert output_html(result(("stderr", b"cache is cold\n"))).endswith(">cache is cold")
+    assert output_html(result(("stderr", b"cache is cold\n"))).endswith(">cache is cold</span>")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ class CommPump:
         self._kernel: Any = getattr(shell, "kernel", None)
         self._stream: Any = None
         self._original: Any = None
+        self._cell: Any = None
+        """The request that the running cell came with."""
 
     def __enter__(self) -> Self:
         # Another thread's cell (a subshell) has a queue of its own, and must leave this one be.
@@ -59,6 +61,7 @@ class CommPump:
             _log.debug("no comm pump: this ipykernel is built in another way", exc_info=True)
             return self
         self._original = original
+        self._cell = self._kernel.get_parent("shell")
         self._stream._recv_callback = self._receive  # noqa: SLF001 - the same
         self.installed = True
         return self
@@ -97,7 +100,7 @@ class CommPump:
         if kind not in COMM and kind not in QUESTIONS:
             return self._original(frames)
         message = session.deserialize(parts, content=True, copy=False)
-        self._kernel._publish_status("busy", "shell", parent=message)  # noqa: SLF001 - the same
+        self._publish("busy", message)
         try:
             if kind in COMM:
                 if kind != "comm_open" and not self._known(message):
@@ -110,8 +113,14 @@ class CommPump:
             # As ipykernel does: a failing handler ends neither the kernel nor the cell.
             _log.exception("a %s message failed", kind)
         finally:
-            self._kernel._publish_status("idle", "shell", parent=message)  # noqa: SLF001 - the same
+            self._publish("idle", message)
+            # The cell still runs.  Front ends show the last word on it, and a server that ends
+            # idle kernels would end this one, and the action with it.
+            self._publish("busy", self._cell)
         return None
+
+    def _publish(self, status: str, parent: Any) -> None:
+        self._kernel._publish_status(status, "shell", parent=parent)  # noqa: SLF001 - the same
 
     def _known(self, message: Any) -> bool:
         return message["content"].get("comm_id") in self._kernel.comm_manager.comms

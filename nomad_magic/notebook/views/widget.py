@@ -12,7 +12,8 @@ from nomad_magic.notebook.live import widget
 from nomad_magic.notebook.live.contract import WIDGET_VIEW, Phase, rung_name
 from nomad_magic.notebook.live.output import Output
 from nomad_magic.notebook.views.base import View
-from nomad_magic.record.record import Record, announcement
+from nomad_magic.record.card import announcement, bundle
+from nomad_magic.record.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,8 +102,9 @@ class WidgetView(View):
     def end(self) -> None:
         """Put the record in the widget's place, then send the end to views that have none."""
         result = self.session.result
-        head, record = announcement(result), Record(result).bundle()
-        self._publish(self._display, record, update=True)
+        head = announcement(result)
+        record, metadata = bundle(Record(result))
+        self._publish(self._display, record, metadata=metadata, update=True)
         self._publish(self._head, head, update=True)
         self._output.finish()
         with self._widget.hold_sync():
@@ -134,5 +136,13 @@ class WidgetView(View):
                 self._announced = announcement(session.result)
                 self._publish(self._head, self._announced, update=True)
 
-    def _publish(self, display: str, data: dict[str, Any], *, update: bool) -> None:
-        self._shell.display_pub.publish(data, transient={"display_id": display}, update=update)
+    def _publish(
+        self,
+        display: str,
+        data: dict[str, str],
+        *,
+        update: bool,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        transient = {"display_id": display}
+        self._shell.display_pub.publish(data, metadata, transient=transient, update=update)

@@ -3,6 +3,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 
+import { guard } from "./guard.js";
 import { keyAction, keyHelp } from "./keys.js";
 import { linkHandler } from "./links.js";
 import { theme, watchTheme } from "./theme.js";
@@ -27,23 +28,6 @@ const HIDE_CURSOR = "\x1b[?25l";
  * @property {(following: boolean) => void} follow The end is shown, or no longer.
  * @property {(text: string) => void} say
  */
-
-/**
- * Erase the whole screen where xterm.js 6.0.0 fails at it, and would write nothing ever after: from
- * its beginning to the last cell of its last row (ED 1), with nothing scrolled off yet.
- *
- * @param {Terminal} terminal
- */
-export function guardErase(terminal) {
-  const erase = ([part]) => {
-    const { baseY, cursorX, cursorY } = terminal.buffer.active;
-    const last = cursorX + 1 >= terminal.cols && cursorY + 1 >= terminal.rows;
-    if (part !== 1 || baseY > 0 || !last) return false;
-    return terminal._core._inputHandler.eraseInDisplay({ params: [2] });
-  };
-  terminal.parser.registerCsiHandler({ final: "J" }, erase);
-  terminal.parser.registerCsiHandler({ prefix: "?", final: "J" }, erase);
-}
 
 export class Screen {
   /**
@@ -78,7 +62,7 @@ export class Screen {
     this.fit = new FitAddon();
     this.terminal.loadAddon(this.fit);
     this.writer = new Writer(this.terminal);
-    this.#guard();
+    guard(this.terminal);
     this.#listen();
     // Front ends may render before the element is in the page; nothing can be measured there.
     this.sizes = new ResizeObserver(() => this.#resized());
@@ -164,16 +148,6 @@ export class Screen {
     const normal = active.type === "alternate" ? "\x1b[?1049l" : "";
     const newline = active.cursorX > 0 || normal ? "\r\n" : "";
     return `${CANCEL}${normal}\x1b[!p\x1b[?7h${newline}\x1b[90m${leftOut(skipped)}\x1b[0m\r\n`;
-  }
-
-  /** Output writes on the screen and does nothing else. */
-  #guard() {
-    const { parser } = this.terminal;
-    // Window titles and icons, the clipboard, notifications.
-    for (const number of [0, 1, 2, 9, 52, 99, 777, 1337]) parser.registerOscHandler(number, () => true);
-    // Window operations.
-    parser.registerCsiHandler({ final: "t" }, () => true);
-    guardErase(this.terminal);
   }
 
   #listen() {

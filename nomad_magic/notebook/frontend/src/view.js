@@ -19,5 +19,5 @@ export function open(model) {
 }
 
 // The tests hold the record against this very xterm.js.
-export { guardErase } from "./screen.js";
+export { guard } from "./guard.js";
 export { Terminal } from "@xterm/xterm";

@@ -1,0 +1,93 @@
+// What a terminal must not be asked to do: no dozen bytes of an action's may hold up the page, and
+// output writes on the screen and does nothing else.
+//
+// xterm.js 6.0.0 does what it is told, 2,147,483,647 times where that is the count.  Its own
+// functions are called here with counts that a screen has room for; the record's terminal has the
+// same bounds (`terminal/controls.py`).
+
+/** How many marks of no width a character may carry; each costs as much as all before it. */
+const MOST_MARKS = 64;
+
+/** Control sequences whose count is of rows, and xterm.js's function for each. */
+const ROWS = { L: "insertLines", M: "deleteLines", S: "scrollUp", T: "scrollDown" };
+
+/** The same for columns; intermediate characters stand before the final one. */
+const COLUMNS = {
+  "@": "insertChars",
+  P: "deleteChars",
+  X: "eraseChars",
+  I: "cursorForwardTab",
+  Z: "cursorBackwardTab",
+  b: "repeatPrecedingCharacter",
+  " @": "scrollLeft",
+  " A": "scrollRight",
+  "'}": "insertColumns",
+  "'~": "deleteColumns",
+};
+
+/** Window titles and icons, the clipboard, notifications. */
+const UNHEARD_OSC = [0, 1, 2, 9, 52, 99, 777, 1337];
+
+/** @param {import("@xterm/xterm").Terminal} terminal */
+export function guard(terminal) {
+  const { parser } = terminal;
+  for (const number of UNHEARD_OSC) parser.registerOscHandler(number, () => true);
+  // Window operations.
+  parser.registerCsiHandler({ final: "t" }, () => true);
+  guardErase(terminal);
+  const handler = terminal._core?._inputHandler;
+  clamp(terminal, handler, ROWS, () => terminal.rows);
+  clamp(terminal, handler, COLUMNS, () => terminal.cols);
+  guardMarks(terminal, handler);
+}
+
+function clamp(terminal, handler, sequences, most) {
+  for (const [sequence, name] of Object.entries(sequences)) {
+    const intermediates = sequence.slice(0, -1);
+    const id = { final: sequence.at(-1), ...(intermediates && { intermediates }) };
+    terminal.parser.registerCsiHandler(id, ([count]) => {
+      if (!(count > most()) || typeof handler?.[name] !== "function") return false;
+      handler[name]({ params: [most()], length: 1 });
+      return true;
+    });
+  }
+}
+
+/**
+ * Erase the whole screen where xterm.js fails at it, and would write nothing ever after: from its
+ * beginning to the last cell of its last row (ED 1), with nothing scrolled off yet.
+ */
+function guardErase(terminal) {
+  const erase = ([part]) => {
+    const { baseY, cursorX, cursorY } = terminal.buffer.active;
+    const last = cursorX + 1 >= terminal.cols && cursorY + 1 >= terminal.rows;
+    if (part !== 1 || baseY > 0 || !last) return false;
+    return terminal._core._inputHandler.eraseInDisplay({ params: [2] });
+  };
+  terminal.parser.registerCsiHandler({ final: "J" }, erase);
+  terminal.parser.registerCsiHandler({ prefix: "?", final: "J" }, erase);
+}
+
+/** Leave out what is more than a character can carry. */
+function guardMarks(terminal, handler) {
+  const parser = handler?._parser;
+  const unicode = terminal._core?.unicodeService;
+  if (typeof parser?.setPrintHandler !== "function" || !unicode?.wcwidth) return;
+  let marks = 0;
+  const tooMany = (code) => {
+    if (code < 0x300 || unicode.wcwidth(code) > 0) marks = 0;
+    else marks += 1;
+    return marks > MOST_MARKS;
+  };
+  parser.setPrintHandler((data, start, end) => {
+    let at = start;
+    while (at < end && !tooMany(data[at])) at += 1;
+    if (at === end) return handler.print(data, start, end);
+    const kept = data.slice(start, end);
+    let length = at - start;
+    for (at += 1; at < end; at += 1) {
+      if (!tooMany(data[at])) kept[length++] = data[at];
+    }
+    if (length) handler.print(kept, 0, length);
+  });
+}
