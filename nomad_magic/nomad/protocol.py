@@ -46,7 +46,7 @@ from nomad_magic.nomad.frames import (
     decode_output,
     encode,
 )
-from nomad_magic.record.facts import Rung
+from nomad_magic.record.facts import Rung, StopReason
 
 if TYPE_CHECKING:
     from nomad_magic.record.transcript import StreamName
@@ -81,16 +81,6 @@ class State(enum.Enum):
 
 ENDED: Final = frozenset(State) - {State.RESOLVING, State.OPENING, State.RUNNING}
 """The states that nothing changes any more."""
-
-
-class StopReason(enum.Enum):
-    """Who asked for the end."""
-
-    PERSON = "person"
-    """Whoever presses Stop, or calls it."""
-    TIMEOUT = "timeout"
-    ESCAPE = "escape"
-    """The escape character was typed."""
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -200,10 +190,20 @@ class ExecProtocol:
 
     # What the user does
 
-    def type(self, data: bytes) -> None:
-        """Take bytes for the action's stdin; the escape character works in them."""
+    def type(self, data: bytes, *, reply: bool = False) -> None:
+        """Take bytes for the action's stdin; the escape character works in them.
+
+        Args:
+            data: The bytes.
+            reply: The terminal answers the action by itself: nobody typed them.
+        """
         if self.ended or self._eof or self._escaped:
             return
+        if not reply and data.strip(CTRL_C) and self.rung in (Rung.INTERRUPT, Rung.QUIT):
+            # Whoever goes on typing is in an action that goes on: the ladder begins anew.
+            self.rung = Rung.NONE
+            if self.stop_reason is StopReason.PERSON:
+                self.stop_reason = None
         if self._escapes is not None:
             data, self._escaped = self._escapes.feed(data)
             if self._escaped:

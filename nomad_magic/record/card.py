@@ -86,17 +86,18 @@ def card(record: Record, *, output: bool = True) -> str:
     """
     run = record.run
     sign, background = run.outcome.sign, _BACKGROUNDS[run.outcome.tone]
+    name = f"<strong>{_escaped(record, run.action)}</strong>"
     words = [
-        f'<span style="{_SIGN};background:{background}">{sign}</span>',
-        f"<strong>{_escaped(record, run.action)}</strong>",
-        f"<strong>{_escaped(record, run.state)}</strong>",
-        f'<span style="{_MUTED}">{_escaped(record, run.target)}</span>',
+        f'<span style="{_SIGN};background:{background}">{sign}</span> {name}',
+        _escaped(record, run.state),
     ]
+    if run.target:
+        words.append(f'<span style="{_MUTED}">{_escaped(record, run.target)}</span>')
     if run.started is not None:
         words.append(f'<span style="{_MUTED};white-space:nowrap">{moment(run.started)}</span>')
     parts = [
         f'<div class="nomad-magic {NO_MATH}" style="{_FRAME}">',
-        f'<div style="{_BAR};overflow-wrap:anywhere">{" ".join(words)}</div>',
+        f'<div style="{_BAR};overflow-wrap:anywhere">{" · ".join(words)}</div>',
     ]
     if output and (shown := _html(record.lines_that_fit(_length, HTML_CHARACTERS))):
         label = _escaped(record, f"Output of {run.action}")

@@ -77,6 +77,16 @@ class Rung(enum.IntEnum):
     """The action was not asked for yet."""
 
 
+class StopReason(enum.Enum):
+    """Who asked for the end."""
+
+    PERSON = "person"
+    """Whoever presses Stop, or calls it."""
+    TIMEOUT = "timeout"
+    ESCAPE = "escape"
+    """The escape character was typed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where an action runs; fields are empty until they are known."""

@@ -17,16 +17,8 @@ from nomad_magic.errors import (
     Unreachable,
 )
 from nomad_magic.nomad.connect import PREFIX
-from nomad_magic.nomad.protocol import (
-    ExecProtocol,
-    Exited,
-    Lost,
-    Output,
-    Refused,
-    State,
-    StopReason,
-)
-from nomad_magic.record.facts import Outcome, Rung
+from nomad_magic.nomad.protocol import ExecProtocol, Exited, Lost, Output, Refused, State
+from nomad_magic.record.facts import Outcome, Rung, StopReason
 from nomad_magic.record.humanize import seconds
 
 if TYPE_CHECKING:

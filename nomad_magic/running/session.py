@@ -1,7 +1,7 @@
 """One run of an action, from its flags to its result.
 
-A `Session` lives in the background loop; every method may be called from any thread.  What
-the action writes goes to the result's transcript, from which views read at their own pace.
+A `Session` lives in the background loop; every method may be called from any thread.  Output goes
+to the result's transcript, from which views read at their own pace.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from nomad_magic.errors import NomadMagicError, SessionRefused
 from nomad_magic.nomad import cache, refusals, stream
-from nomad_magic.nomad.protocol import ExecProtocol, State, StopReason
-from nomad_magic.record.facts import Outcome, Rung
+from nomad_magic.nomad.protocol import CTRL_C, ExecProtocol, State
+from nomad_magic.record.facts import Outcome, Rung, StopReason
 from nomad_magic.record.result import ActionResult
 from nomad_magic.record.transcript import size_and_hash
 from nomad_magic.running import loop, outcome
@@ -28,7 +28,6 @@ from nomad_magic.running.throttle import Throttle
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
     from concurrent.futures import Future
-    from types import TracebackType
 
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.options import Options
@@ -112,12 +111,7 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the run unless it has ended, and wait for that."""
         if not self.done and self._future is not None:
             self.stop(self.options.grace)
@@ -184,9 +178,8 @@ class Session:
         run is given up.
 
         Args:
-            grace: None returns at once, and the next call climbs on.  Otherwise seconds: the action
-                may clean up for so long, then the connection is closed; returns when the run has
-                ended.
+            grace: None returns at once, and the next call climbs on.  Otherwise seconds to clean up
+                in, then the connection is closed; returns when the run has ended.
         """
         if grace is None:
             self._call(self._stop)
@@ -217,17 +210,24 @@ class Session:
         """The rung that the next `stop` climbs; `NONE` when there is nothing left to do."""
         return Rung.NONE if self.done else self._protocol.next_rung
 
-    def type(self, data: bytes) -> None:
-        """Type into the action's terminal, or hand bytes to its stdin."""
-        self._call(lambda: self._type(data))
+    def type(self, data: bytes, *, reply: bool = False) -> None:
+        """Type into the action's terminal, or hand bytes to its stdin.
+
+        Args:
+            data: The bytes.
+            reply: The terminal answers the action by itself: the ladder of `stop` stays as it is.
+        """
+        if CTRL_C in data:
+            self._throttle.hurry()
+        self._change(lambda: self._protocol.type(data, reply=reply))
 
     def end_input(self) -> None:
         """End the input: no more will be typed."""
-        self._call(self._end_input)
+        self._change(self._protocol.end_stdin)
 
     def resize(self, height: int, width: int) -> None:
         """Tell the action's terminal its size in cells."""
-        self._call(lambda: self._resize(height, width))
+        self._change(lambda: self._resize(height, width))
 
     def take_time(self, idle: float = 0.0) -> None:
         """Read no faster than leaves the machine to others: the page, its server, a click on Stop.
@@ -255,6 +255,13 @@ class Session:
 
     def _call(self, function: Callable[[], None]) -> None:
         loop.get().call_soon_threadsafe(function)
+
+    def _change(self, function: Callable[[], None]) -> None:
+        def change() -> None:
+            function()
+            self._after_change()
+
+        self._call(change)
 
     async def _run(self) -> None:
         failure: NomadMagicError | None = None
@@ -350,18 +357,9 @@ class Session:
         self._stop(reason)
         asyncio.get_running_loop().call_later(grace, self._disconnect, reason)
 
-    def _type(self, data: bytes) -> None:
-        self._protocol.type(data)
-        self._after_change()
-
-    def _end_input(self) -> None:
-        self._protocol.end_stdin()
-        self._after_change()
-
     def _resize(self, height: int, width: int) -> None:
         self.result.width = width
         self._protocol.resize(height, width)
-        self._after_change()
 
     def _after_change(self) -> None:
         if self._conversation is not None:

@@ -44,9 +44,8 @@ from nomad_magic.nomad.protocol import (
     Output,
     Refused,
     State,
-    StopReason,
 )
-from nomad_magic.record.facts import Rung
+from nomad_magic.record.facts import Rung, StopReason
 
 WIRE = Path(__file__).parents[1] / "data" / "wire"
 
@@ -389,6 +388,35 @@ def test_an_exit_after_stop_keeps_its_code() -> None:
         0,
         Rung.INTERRUPT,
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "reply", "after"),
+    [
+        (b"ls\r", False, Rung.INTERRUPT),
+        (b"\x03", False, Rung.DISCONNECT),
+        (b"\x03\x03", False, Rung.DISCONNECT),
+        (b"\x1b[2;1R", True, Rung.DISCONNECT),
+        (b"q", False, Rung.INTERRUPT),
+    ],
+)
+def test_whoever_goes_on_typing_begins_the_ladder_anew(
+    typed: bytes, reply: bool, after: Rung
+) -> None:
+    """Ctrl-C that is typed is the action's, and so is a terminal's answer: neither is a rung."""
+    protocol = session(tty=True)
+    assert [protocol.stop(), protocol.stop()] == [Rung.INTERRUPT, Rung.QUIT]
+    protocol.type(typed, reply=reply)
+    assert protocol.next_rung is after
+    assert (protocol.stop_reason is None) == (after is Rung.INTERRUPT)
+
+
+def test_a_timeout_is_not_typed_away() -> None:
+    """Its interrupt has begun the ladder anew too, but it stays the reason."""
+    protocol = session(tty=True)
+    protocol.stop(StopReason.TIMEOUT)
+    protocol.type(b"x")
+    assert protocol.stop_reason is StopReason.TIMEOUT
 
 
 def test_disconnect_goes_straight_to_the_last_rung() -> None:
@@ -762,6 +790,9 @@ class AnySession(RuleBasedStateMachine):
     @rule(data=keys)
     def type(self, data: bytes) -> None:
         self.protocol.type(data)
+        if data.strip(b"\x03"):
+            # Whoever goes on typing begins the ladder anew.
+            self.rung = min(self.rung, self.protocol.rung)
 
     @rule()
     def end_stdin(self) -> None:

@@ -78,7 +78,7 @@ class Pages:
             case PageMessage.SIZE:
                 session.resize(int(content["rows"]), int(content["cols"]))
             case PageMessage.INPUT if not content.get("reply") or self._first(client):
-                session.type(str(content["data"]).encode())
+                session.type(str(content["data"]).encode(), reply=bool(content.get("reply")))
         self._said(kind)
 
     def asking(self) -> list[str]:

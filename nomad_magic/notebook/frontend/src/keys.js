@@ -28,8 +28,10 @@ export function keyAction(event, { typing, selected, tabLeaves }) {
   const plain = !event.ctrlKey && !event.altKey && !event.metaKey && !event.shiftKey;
   if (control && key.toLowerCase() === "c") {
     if (selected) return "copy";
-    // A key held down is one press: the ladder is climbed on purpose.
-    return event.repeat ? "nothing" : "stop";
+    // A key held down is one press.
+    if (event.repeat) return "nothing";
+    // In a terminal every key is the action's; the ladder is the button's.
+    return typing ? "terminal" : "stop";
   }
   // Backwards, Tab always leaves: no one is ever caught in here.
   if (key === "Tab" && event.shiftKey) return "browser";
@@ -46,7 +48,7 @@ export function keyAction(event, { typing, selected, tabLeaves }) {
 export function keyHelp(typing) {
   return typing
     ? "Keys go to the action. Shift+Tab leaves the terminal. Ctrl+M makes Tab leave it too, " +
-        "or not. Ctrl+C stops the action, or copies what is selected."
+        "or not. Ctrl+C is typed, or copies what is selected."
     : "Arrow keys and Page Up or Down scroll. Tab leaves. Escape goes to the first button. " +
         "Ctrl+C stops the action, or copies what is selected.";
 }

@@ -36,12 +36,12 @@ test("one press climbs one rung", () => {
   assert.equal(presses.counts("Force stop", 600), true);
 });
 
-test("Ctrl+C stops once, or copies; Shift+Tab always leaves", () => {
+test("Ctrl+C is typed or stops, once, or copies; Shift+Tab always leaves", () => {
   const press = (key, more = {}) => ({ type: "keydown", key, ...more });
   const ctrlC = { ctrlKey: true };
   for (const typing of [true, false]) {
     const state = { typing, selected: false, tabLeaves: false };
-    assert.equal(keyAction(press("c", ctrlC), state), "stop");
+    assert.equal(keyAction(press("c", ctrlC), state), typing ? "terminal" : "stop");
     assert.equal(keyAction(press("c", { ...ctrlC, repeat: true }), state), "nothing");
     assert.equal(keyAction(press("c", ctrlC), { ...state, selected: true }), "copy");
     assert.equal(keyAction(press("Tab", { shiftKey: true }), state), "browser");
