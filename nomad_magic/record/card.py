@@ -115,8 +115,9 @@ def announcement(result: RunFacts) -> dict[str, str]:
     One line, and true whatever becomes of it; after the end a collapsed cell shows it.
     """
     text = f"$ {result.command_line}"
-    if result.outcome is not Outcome.RUNNING:
-        text = f"{text} → {result.state}"
+    # Of one that never began the error says why, once.
+    if result.started is not None and result.outcome is not Outcome.RUNNING:
+        text += f" → {result.state}"
     elif result.started is not None:
         where = f" in {result.place.short}" if result.place.allocation else ""
         text += f" · started {moment(result.started)}{where}; its end stands below, or is not known"

@@ -70,9 +70,7 @@ class Session:
         typing: bool = False,
         size: tuple[int, int] = (24, 80),
     ) -> None:
-        self.args = args
-        self.target = target
-        self.options = options
+        self.args, self.target, self.options = args, target, options
         self.error: NomadMagicError | None = None
         self.result = ActionResult(
             action=args.action,
@@ -194,21 +192,22 @@ class Session:
                 raise
 
     def wind_down(self, grace: float) -> None:
-        """Stop without a person to climb, and do not wait for it.
-
-        Args:
-            grace: As for `stop`.
-        """
+        """Stop without a person to climb, as by `stop` with a grace, and do not wait for it."""
         self._call(lambda: self._wind_down(grace))
 
     def disconnect(self) -> None:
-        """Close the connection now, within a second; the process may go on."""
+        """Close the connection within a second; the process may go on."""
         self._call(self._disconnect)
 
     @property
     def next_stop(self) -> Rung:
         """The rung that the next `stop` climbs; `NONE` when there is nothing left to do."""
         return Rung.NONE if self.done else self._protocol.next_rung
+
+    @property
+    def rung(self) -> Rung:
+        """The rung that was climbed last."""
+        return self._protocol.rung
 
     def type(self, data: bytes, *, reply: bool = False) -> None:
         """Type into the action's terminal, or hand bytes to its stdin.
@@ -247,7 +246,7 @@ class Session:
         """End here, in a forked child: the run goes on in the parent, and ends there."""
         self.error = NomadMagicError(f"{self.args.action} runs in the process that started it")
         self.result.transcript.begin_anew()
-        # The parent's may be held, by a thread that is not here.
+        # A thread that is not here may hold the parent's.
         self._done = threading.Event()
         self._done.set()
 

@@ -178,7 +178,7 @@ def check_unknown(text: str, action: str) -> None:
     assert text.startswith(f"$ nomad job action {SERVER}")
     assert f" {action}\n" in text
     assert " in job cache / group redis / task server" in text
-    assert "if nothing below says how it ended, that is not known" in text
+    assert "its end stands below, or is not known" in text
 
 
 def test_a_killed_kernel_leaves_what_was_started_where(opened: Callable[..., Notebook]) -> None:

@@ -6,6 +6,7 @@ person sees of it is tested in `tests/browser`.
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import time
@@ -42,6 +43,9 @@ class Page:
     error: str = ""
     text: str = ""
     acknowledge: bool = True
+    statuses: list[tuple[str, bool]] = field(default_factory=list)
+    shown_new: list[dict[str, Any]] = field(default_factory=list)
+    """What was displayed without an id."""
 
     def run(self, code: str) -> None:
         """Send a cell; its messages are taken by `until`."""
@@ -50,6 +54,8 @@ class Page:
         self.custom.clear()
         self.shown.clear()
         self.order.clear()
+        self.statuses.clear()
+        self.shown_new.clear()
         self.request = self.client.execute(code, allow_stdin=True)
 
     def until(self, condition: Callable[[], Any], what: str) -> None:
@@ -118,6 +124,9 @@ class Page:
             self._hear(content, message["buffers"])
         elif kind in ("display_data", "update_display_data"):
             display = content["transient"].get("display_id", "")
+            if not display:
+                self.shown_new.append(content["data"])
+                return
             if display not in self.shown:
                 self.order.append(display)
             self.shown[display] = content["data"]
@@ -125,7 +134,9 @@ class Page:
             self.text += content["text"]
         elif kind == "error" and mine:
             self.error = content["ename"]
-        elif kind == "status" and mine:
+        elif kind == "status":
+            self.statuses.append((content["execution_state"], mine))
+        if kind == "status" and mine:
             self.idle = content["execution_state"] == "idle"
 
     def _hear(self, content: dict[str, Any], buffers: list[Any]) -> None:
@@ -214,7 +225,7 @@ def test_all_output_arrives_in_order(page: Page) -> None:
     page.send({"type": "ready"})
     page.finish()
     assert page.output().decode() == "été 🚀\r\n"
-    assert page.shown[page.order[1]]["text/plain"].endswith("\n\nété 🚀")
+    assert page.shown[page.order[1]]["text/plain"].split("\n")[1:4] == ["", "été 🚀", ""]
     assert page.states[page.comm]["phase"] == "ended"
 
 
@@ -295,13 +306,93 @@ def test_what_stands_above_tells_what_was_started_where(page: Page) -> None:
     """If the kernel dies in mid-run, the notebook shows what was started and where."""
     page.run(f"%nomad_action {SERVER} forever")
     started(page)
-    page.until(lambda: "if nothing below" in page.shown[page.order[0]]["text/plain"], "the head")
+    page.until(
+        lambda: "its end stands below" in page.shown[page.order[0]]["text/plain"], "the head"
+    )
     above = page.shown[page.order[0]]["text/plain"]
-    assert above.startswith(f"$ nomad job action {SERVER} forever\n")
-    assert "job cache / group redis / task server · allocation" in above
+    assert above.startswith(f"$ nomad job action {SERVER} forever · started 2")
+    assert " in allocation " in above
+    assert "\n" not in above
     page.send({"type": "stop", "rung": "interrupt"})
     page.finish()
-    assert page.shown[page.order[0]]["text/plain"] == f"$ nomad job action {SERVER} forever"
+    above = page.shown[page.order[0]]["text/plain"]
+    assert above.startswith(f"$ nomad job action {SERVER} forever → interrupted (exit 130) after ")
+
+
+def test_the_kernel_is_busy_for_as_long_as_its_cell_runs(page: Page) -> None:
+    """Whatever a page says in the meantime: a server that ends idle kernels would end the action.
+
+    What counts is the last word on it: behind each idle stands busy again, at once.
+    """
+    page.run(f"%nomad_action {SERVER} quiet")
+    started(page)
+    page.statuses.clear()
+    for count in range(20):
+        page.send({"type": "size", "rows": 24, "cols": 80 + count})
+    page.send({"type": "ready"})
+    page.until(lambda: any(one["type"] == "snapshot" for one, _ in page.custom), "the answer")
+    page.until(lambda: page.statuses.count(("busy", True)) >= 21, "all were heard")
+    for before, after in itertools.pairwise(page.statuses):
+        if before[0] == "idle":
+            assert after == ("busy", True)
+    page.send({"type": "stop", "rung": "interrupt"})
+    page.finish()
+    assert page.statuses[-1] == ("idle", True)
+
+
+def test_a_front_end_without_widgets_gets_text(page: Page) -> None:
+    """No page says a word: the output comes as text, with the reason; then the record, anew."""
+    page.run(
+        "from nomad_magic.notebook.live.pages import front_end\n"
+        f"front_end.answered = False\n%nomad_action {SERVER} forever"
+    )
+    page.until(lambda: "tick 1" in page.text, "the output as text")
+    assert page.text.count("so the output is shown as text") == 1
+    page.send({"type": "stop", "rung": "interrupt"})
+    page.finish()
+    *_, record = page.shown_new
+    assert record["text/plain"].startswith("■ forever · interrupted (exit 130)")
+    assert "tick 1" not in record["text/plain"]
+    assert page.shown[page.order[1]] == {"text/plain": "", "text/html": ""}
+
+
+def test_a_run_that_is_over_before_any_page_has_answered_is_shown_anew(page: Page) -> None:
+    """A front end that ignores updates shows it too, and none shows it twice."""
+    page.run(
+        "from nomad_magic.notebook.live.pages import front_end\n"
+        f"front_end.answered = False\n%nomad_action {SERVER} hello"
+    )
+    page.finish()
+    *_, record = page.shown_new
+    assert "\n\nhello\n" in record["text/plain"]
+    assert page.shown[page.order[1]] == {"text/plain": "", "text/html": ""}
+    assert page.text == ""
+
+
+def test_a_run_that_never_began_leaves_its_error_alone(page: Page) -> None:
+    """Once: no card, and nothing of it above."""
+    page.run(f"%nomad_action {SERVER.replace('cache', 'nope')} hello")
+    page.until(lambda: page.error, "the error")
+    page.finish()
+    assert page.shown[page.order[0]]["text/plain"].endswith("-task=server hello")
+    assert page.shown[page.order[1]] == {"text/plain": "", "text/html": ""}
+    assert "nope" not in page.text
+
+
+@pytest.mark.parametrize("known", [(31, 117), None])
+def test_the_pty_has_the_pages_size_from_its_first_frame(
+    page: Page, known: tuple[int, int] | None
+) -> None:
+    """That which the kernel knows, or that which the page says before anything is asked."""
+    page.run(
+        "from nomad_magic.notebook.live.pages import front_end\n"
+        f"front_end.size, front_end.asked = {known}, False\n%nomad_action {SERVER} size"
+    )
+    if known is None:
+        page.until(lambda: page.comm, "the widget")
+        page.send({"type": "size", "rows": 31, "cols": 117})
+    page.finish()
+    assert "31 117" in page.shown[page.order[1]]["text/plain"]
 
 
 def test_cells_queued_behind_keep_their_order(page: Page) -> None:

@@ -63,7 +63,7 @@ def check_stopped(saved: Any) -> None:
     # Papermill adds cells of its own that mark the error.
     hello, fail, never = [cell for cell in saved.cells if cell.cell_type == "code"][-3:]
     assert "hello\n" in shown(hello)
-    assert "hello: exit 0 in" in shown(hello)
+    assert "hello · exit 0 in" in shown(hello)
     assert "partial\n" in shown(fail)
     assert "bad\n" in shown(fail)
     assert "fail: exit 3 in" in shown(fail)

@@ -104,7 +104,7 @@ def test_the_runner_prints_each_cell_and_its_output(again: tuple[NotebookNode, s
             position = printed.index(cell.source.splitlines()[0], position)
     for words in (
         "Hello from demo.web[",
-        "hello: exit 0 in ",
+        "hello · exit 0 in ",
         "error: replica 2: no route to host",
         "ActionFailed: fail left with exit code 3",
         "3 lines on stdin",

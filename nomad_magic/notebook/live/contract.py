@@ -67,17 +67,27 @@ class Phase(enum.StrEnum):
     ENDED = "ended"
 
 
-RUNGS: Final[dict[str, tuple[str, str]]] = {
-    Rung.NONE.name.lower(): ("", ""),
-    Rung.GIVE_UP.name.lower(): ("Stop", "Gives the run up: the action was not asked for yet."),
-    Rung.INTERRUPT.name.lower(): ("Stop", "Sends Ctrl-C to the action."),
+RUNGS: Final[dict[str, tuple[str, str, str]]] = {
+    Rung.NONE.name.lower(): ("", "", ""),
+    Rung.GIVE_UP.name.lower(): (
+        "Stop",
+        "Gives the run up: the action was not asked for yet.",
+        "given up",
+    ),
+    Rung.INTERRUPT.name.lower(): ("Stop", "Sends Ctrl-C to the action.", "Ctrl-C sent"),
     Rung.QUIT.name.lower(): (
         "Force stop",
         "Sends Ctrl-\\ to the action, which ends what ignores Ctrl-C.",
+        "Ctrl-\\ sent",
     ),
-    Rung.DISCONNECT.name.lower(): ("Disconnect", "Closes the connection; the process may go on."),
+    Rung.DISCONNECT.name.lower(): (
+        "Disconnect",
+        "Closes the connection; the process may go on.",
+        "disconnecting",
+    ),
 }
-"""What the button says for the rung that the next press climbs, and what that does."""
+"""What the button says for the rung that the next press climbs, what that does, and what is said
+once it was climbed."""
 
 OUTCOMES: Final[dict[str, tuple[str, str]]] = {
     **{outcome.value: (outcome.sign, outcome.tone.value) for outcome in Outcome},
@@ -87,8 +97,8 @@ OUTCOMES: Final[dict[str, tuple[str, str]]] = {
 """Each outcome's sign and tone."""
 
 TRAITS: Final = (
-    *("action", "target", "phase", "status", "outcome", "elapsed_ms", "rung", "tty", "rows"),
-    *("pumped", "notice", "background", "control"),
+    *("action", "target", "when", "phase", "status", "outcome", "elapsed_ms", "rung", "climbed"),
+    *("tty", "rows", "pumped", "notice", "background", "control"),
 )
 """The traits of an action's widget that the page reads."""
 
@@ -113,7 +123,10 @@ def javascript() -> str:
         "PAGE": {message.name: message.value for message in PageMessage},
         "KERNEL": {message.name: message.value for message in KernelMessage},
         "PHASE": {phase.name: phase.value for phase in Phase},
-        "RUNGS": {name: {"label": label, "hint": hint} for name, (label, hint) in RUNGS.items()},
+        "RUNGS": {
+            name: {"label": label, "hint": hint, "said": said}
+            for name, (label, hint, said) in RUNGS.items()
+        },
         "OUTCOMES": {name: {"sign": sign, "tone": tone} for name, (sign, tone) in OUTCOMES.items()},
         "TRAITS": TRAITS,
         "CONTROL_MESSAGE": CONTROL_MESSAGE,

@@ -24,6 +24,24 @@ SILENT_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
+class FrontEnd:
+    """What this kernel has learnt of the front end that its cells are in.
+
+    Attributes:
+        answered: A page has said something: the front end has widgets.
+        size: The last size of a page's terminal, rows and columns; None while none was said.
+        asked: A size was waited for already.
+    """
+
+    answered: bool = False
+    size: tuple[int, int] | None = None
+    asked: bool = False
+
+
+front_end: Final = FrontEnd()
+
+
+@dataclass(slots=True)
 class _Page:
     """One page.
 
@@ -68,6 +86,7 @@ class Pages:
             session.take_time(OPENING_SECONDS)
         page = self._pages.setdefault(client, _Page())
         page.heard = time.monotonic()
+        front_end.answered = True
         match kind:
             case PageMessage.READY:
                 self._asked.append(client)
@@ -76,7 +95,8 @@ class Pages:
             case PageMessage.STOP:
                 self._press(content.get("rung"))
             case PageMessage.SIZE:
-                session.resize(int(content["rows"]), int(content["cols"]))
+                front_end.size = int(content["rows"]), int(content["cols"])
+                session.resize(*front_end.size)
             case PageMessage.INPUT if not content.get("reply") or self._first(client):
                 session.type(str(content["data"]).encode(), reply=bool(content.get("reply")))
         self._said(kind)

@@ -15,7 +15,8 @@ import anywidget
 from ipywidgets import Widget
 from traitlets import Bool, Float, Int, Unicode
 
-from nomad_magic.notebook.live.contract import ROWS, Phase
+from nomad_magic.notebook.live.contract import ROWS, Phase, rung_name
+from nomad_magic.record.facts import Rung
 
 STATIC: Final = Path(__file__).parents[1] / "static"
 
@@ -43,11 +44,13 @@ class ActionWidget(anywidget.AnyWidget):
     assets = Unicode().tag(sync=True)
     action = Unicode().tag(sync=True)
     target = Unicode().tag(sync=True)
+    when = Unicode().tag(sync=True)
     phase = Unicode(Phase.STARTING.value).tag(sync=True)
     status = Unicode().tag(sync=True)
     outcome = Unicode().tag(sync=True)
     elapsed_ms = Float(0.0).tag(sync=True)
     rung = Unicode().tag(sync=True)
+    climbed = Unicode(rung_name(Rung.NONE)).tag(sync=True)
     tty = Bool().tag(sync=True)
     rows = Int(ROWS).tag(sync=True)
     pumped = Bool().tag(sync=True)

@@ -55,6 +55,7 @@ class View(ABC):
     def _follow(self) -> None:
         self.session.listen(self._heard)
         with self._interruptible(), self.around():
+            self.prepare()
             self.session.start()
             while not self.session.done:
                 self.pause()
@@ -67,6 +68,9 @@ class View(ABC):
 
     def open(self) -> None:  # noqa: B027 - to show nothing at first is a good answer
         """Show what stands there from the beginning, on the cell's own thread."""
+
+    def prepare(self) -> None:  # noqa: B027 - most have nothing to wait for
+        """Wait for what is to be known before the session starts."""
 
     def around(self) -> AbstractContextManager[object]:
         """Return what is to be set up while the session runs."""

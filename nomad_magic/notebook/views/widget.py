@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -11,8 +12,11 @@ from nomad_magic.notebook.kernel.comm_pump import CommPump
 from nomad_magic.notebook.live import widget
 from nomad_magic.notebook.live.contract import WIDGET_VIEW, Phase, rung_name
 from nomad_magic.notebook.live.output import Output
+from nomad_magic.notebook.live.pages import front_end
 from nomad_magic.notebook.views.base import View
+from nomad_magic.notebook.views.text import TextView
 from nomad_magic.record.card import announcement, bundle
+from nomad_magic.record.humanize import moment
 from nomad_magic.record.record import Record
 
 if TYPE_CHECKING:
@@ -24,7 +28,21 @@ if TYPE_CHECKING:
     from nomad_magic.running.session import Session
 
 PAGE_SECONDS: Final = 1.0
-"""How long a flood waits for the page, which still has to load the view and needs the processor."""
+"""How long a flood waits for the page, which still has to load the view and needs the processor;
+and how long the first action of a kernel waits for the size of the page's terminal."""
+
+READY_SECONDS: Final = 3.0
+"""When a front end of which no page has ever answered counts as one without widgets."""
+
+LATE_SECONDS: Final = 10.0
+"""The same where one has answered before."""
+
+NO_PAGE: Final = (
+    "No page has shown the live view in time, so the output is shown as text. "
+    "■ (interrupt) or Ctrl-C stops the action."
+)
+
+NOTHING: Final = {"text/plain": "", "text/html": ""}
 
 
 class WidgetView(View):
@@ -62,6 +80,9 @@ class WidgetView(View):
             self._widget.control = self._display
         self._announced: dict[str, str] = {}
         """What stands above the widget now."""
+        self._text: TextView | None = None
+        """Shows the output where no page does."""
+        self._opened = time.monotonic()
 
     def around(self) -> AbstractContextManager[object]:
         """Listen to the widget while the session runs."""
@@ -74,6 +95,23 @@ class WidgetView(View):
         self._publish(self._head, self._announced, update=False)
         view = {WIDGET_VIEW: self._widget.get_view_spec(), "text/plain": ""}
         self._publish(self._display, view, update=False)
+
+    def prepare(self) -> None:
+        """Give the terminal the page's size from its first frame on.
+
+        Only the first action of a kernel waits for it, and only so long: a page that is not looked
+        at says none.
+        """
+        if not self.session.result.tty:
+            return
+        if front_end.size is None and not front_end.asked and not self._widget.background:
+            front_end.asked = True
+            end = time.monotonic() + PAGE_SECONDS
+            while front_end.size is None and not self.interrupts and time.monotonic() < end:
+                self._pump.poll()
+                time.sleep(self.turn_seconds)
+        if front_end.size is not None:
+            self.session.resize(*front_end.size)
 
     @contextmanager
     def _pumped(self) -> Iterator[None]:
@@ -98,14 +136,26 @@ class WidgetView(View):
             return
         self._tell()
         self._output.send()
+        self._show_as_text()
+
+    def _show_as_text(self) -> None:
+        """Show the output as text once it is plain that no page shows it."""
+        seconds = LATE_SECONDS if front_end.answered else READY_SECONDS
+        late = time.monotonic() - self._opened > seconds
+        if self._text is None and late and not self._output.pages and not self._widget.background:
+            print(NO_PAGE, flush=True)  # noqa: T201 - in the cell
+            self._text = TextView(self.session, self.host)
+        if self._text is not None:
+            self._text.show()
 
     def end(self) -> None:
         """Put the record in the widget's place, then send the end to views that have none."""
         result = self.session.result
         head = announcement(result)
-        record, metadata = bundle(Record(result))
+        record, metadata = self._record()
         self._publish(self._display, record, metadata=metadata, update=True)
         self._publish(self._head, head, update=True)
+        self._end_as_text()
         self._output.finish()
         with self._widget.hold_sync():
             self._tell()
@@ -124,14 +174,40 @@ class WidgetView(View):
             widget.close_later(self._widget)
         # A page that was reloaded in mid-run may show nothing but the widget.
 
+    def _record(self) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return what takes the widget's place."""
+        result = self.session.result
+        failed = self.session.error is not None
+        if self._wants_text or (result.started is None and failed):
+            # It stands elsewhere; of a run that never began the error says all there is.
+            return NOTHING, {}
+        return bundle(Record(result))
+
+    @property
+    def _wants_text(self) -> bool:
+        """Whether this front end may show no updates, so that the record is to be shown anew."""
+        unheard = not front_end.answered and not self._widget.background
+        return self._text is not None or unheard
+
+    def _end_as_text(self) -> None:
+        if not self._wants_text:
+            return
+        if self._text is not None:
+            self._text.end()
+        if self.session.result.started is not None:
+            data, metadata = bundle(Record(self.session.result), output=self._text is None)
+            self._shell.display_pub.publish(data, metadata)
+
     def _tell(self) -> None:
         shown, session = self._widget, self.session
         with shown.hold_sync():
             shown.target = session.result.target
             shown.rung = rung_name(session.next_stop)
+            shown.climbed = rung_name(session.rung)
             shown.notice = "\n".join(session.result.notices)
             if shown.phase == Phase.STARTING.value and session.result.started and not session.done:
                 shown.elapsed_ms = session.elapsed * 1000
+                shown.when = moment(session.result.started)
                 shown.phase = Phase.RUNNING.value
                 self._announced = announcement(session.result)
                 self._publish(self._head, self._announced, update=True)

@@ -55,8 +55,18 @@ export class Page {
     return RUNGS[this.traits.rung] ?? { label: "", hint: "" };
   }
 
+  /** What was done to stop the action; empty while nobody has asked for that. */
+  get stopping() {
+    return this.ended ? "" : (RUNGS[this.traits.climbed]?.said ?? "");
+  }
+
   get ended() {
     return this.traits.phase === PHASE.ENDED;
+  }
+
+  /** How long ago that was, in ms. */
+  get stoppingFor() {
+    return performance.now() - this.climbed;
   }
 
   /** The kernel, where the front end lets widgets have it: JupyterLab and Notebook do. */
@@ -229,7 +239,8 @@ export class Page {
   #read() {
     const before = this.traits;
     this.traits = Object.fromEntries(TRAITS.map((trait) => [trait, this.model.get(trait)]));
-    const { elapsed_ms: elapsed, rung, phase } = this.traits;
+    const { elapsed_ms: elapsed, rung, climbed, phase } = this.traits;
+    if (before?.climbed !== climbed) this.climbed = performance.now();
     if (before?.elapsed_ms !== elapsed || before.phase !== phase) this.seen = performance.now();
     if (before?.rung !== rung || before.phase !== phase) this.hint = "";
   }

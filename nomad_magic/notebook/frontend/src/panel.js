@@ -53,6 +53,7 @@ export class Panel {
     this.root.dataset.tone = OUTCOMES[outcome]?.tone ?? "";
     set(this.action, traits.action);
     set(this.target, traits.target);
+    set(this.when, traits.when);
     set(this.mark, OUTCOMES[outcome]?.sign);
     set(this.state, this.#state(outcome));
     show(this.notice, traits.notice);
@@ -94,6 +95,7 @@ export class Panel {
     this.clock = part("span", "clock", hidden);
     this.action = part("strong", "name");
     this.target = part("span", "target");
+    this.when = part("span", "when");
     this.said = part("span", "said", { "aria-live": "polite" });
     this.copy = part("button", "copy", { type: "button" }, "Copy");
     this.notice = part("div", "notice", { hidden: "" });
@@ -112,12 +114,13 @@ export class Panel {
         "head",
         {},
         this.stop,
-        part("span", "how", {}, this.mark, this.state, this.clock),
+        part("span", "how", {}, this.mark, this.action, this.state, this.clock),
         part(
           "span",
           "rest",
           {},
-          part("span", "what", {}, this.action, " ", this.target),
+          part("span", "what", {}, this.target),
+          this.when,
           this.said,
           this.copy,
         ),
@@ -141,7 +144,9 @@ export class Panel {
 
   #state(outcome) {
     const { phase, status } = this.page.traits;
+    const { stopping } = this.page;
     if (outcome === "unknown") return KERNEL_GONE;
+    if (stopping) return `stopping · ${stopping}`;
     if (!status) return outcome || phase;
     // The record's own line, and the word where the line does not have it.
     return !outcome || status.startsWith(outcome) ? status : `${outcome}: ${status}`;
@@ -163,7 +168,8 @@ export class Panel {
 
   #tick() {
     clearTimeout(this.timer);
-    const { traits, gone, elapsed } = this.page;
+    const { traits, gone, stopping, stoppingFor } = this.page;
+    const elapsed = stopping ? stoppingFor : this.page.elapsed;
     const runs = traits.phase === PHASE.RUNNING && !gone;
     this.clock.hidden = !runs;
     if (!runs) return;
