@@ -97,6 +97,11 @@ class Page:
         self.client.shell_channel.send(message)
 
     @property
+    def above(self) -> str:
+        """What stands above the widget."""
+        return str(self.shown[self.order[0]]["text/plain"])
+
+    @property
     def state(self) -> dict[str, Any]:
         return self.states[self.comm]
 
@@ -123,13 +128,7 @@ class Page:
         elif kind == "comm_msg":
             self._hear(content, message["buffers"])
         elif kind in ("display_data", "update_display_data"):
-            display = content["transient"].get("display_id", "")
-            if not display:
-                self.shown_new.append(content["data"])
-                return
-            if display not in self.shown:
-                self.order.append(display)
-            self.shown[display] = content["data"]
+            self._take_display(content)
         elif kind == "stream":
             self.text += content["text"]
         elif kind == "error" and mine:
@@ -138,6 +137,15 @@ class Page:
             self.statuses.append((content["execution_state"], mine))
         if kind == "status" and mine:
             self.idle = content["execution_state"] == "idle"
+
+    def _take_display(self, content: dict[str, Any]) -> None:
+        display = content["transient"].get("display_id", "")
+        if not display:
+            self.shown_new.append(content["data"])
+            return
+        if display not in self.shown:
+            self.order.append(display)
+        self.shown[display] = content["data"]
 
     def _hear(self, content: dict[str, Any], buffers: list[Any]) -> None:
         data = content["data"]
@@ -306,10 +314,8 @@ def test_what_stands_above_tells_what_was_started_where(page: Page) -> None:
     """If the kernel dies in mid-run, the notebook shows what was started and where."""
     page.run(f"%nomad_action {SERVER} forever")
     started(page)
-    page.until(
-        lambda: "its end stands below" in page.shown[page.order[0]]["text/plain"], "the head"
-    )
-    above = page.shown[page.order[0]]["text/plain"]
+    page.until(lambda: "its end stands below" in page.above, "the head")
+    above = page.above
     assert above.startswith(f"$ nomad job action {SERVER} forever · started 2")
     assert " in allocation " in above
     assert "\n" not in above
@@ -386,7 +392,7 @@ def test_the_pty_has_the_pages_size_from_its_first_frame(
     """That which the kernel knows, or that which the page says before anything is asked."""
     page.run(
         "from nomad_magic.notebook.live.pages import front_end\n"
-        f"front_end.size, front_end.asked = {known}, False\n%nomad_action {SERVER} size"
+        f"front_end.size, front_end.asked = {known}, False\n%nomad_action {SERVER} ttycheck"
     )
     if known is None:
         page.until(lambda: page.comm, "the widget")
@@ -403,12 +409,12 @@ def test_cells_queued_behind_keep_their_order(page: Page) -> None:
         page.client.execute(f"print('{number}')", allow_stdin=True)
     started(page)
     page.send({"type": "stop", "rung": "interrupt"})
-    said: list[str] = []
-    while "three\n" not in said:
+    said = ""
+    while not said.endswith("three\n"):
         message = page.client.get_iopub_msg(timeout=SECONDS)
         if message["msg_type"] == "stream":
-            said.append(message["content"]["text"])
-    assert said == ["one\n", "two\n", "three\n"]
+            said += message["content"]["text"]
+    assert said == "one\ntwo\nthree\n"
 
 
 def test_a_failing_action_stops_what_is_queued_behind(page: Page) -> None:
