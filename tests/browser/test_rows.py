@@ -15,6 +15,7 @@ import pytest
 from support import sequences
 
 from nomad_magic import terminal
+from nomad_magic.record.card import card
 from nomad_magic.record.record import Record
 from nomad_magic.record.result import ActionResult
 from nomad_magic.record.transcript import text_decoder
@@ -158,7 +159,7 @@ def test_a_record_runs_nothing_and_keeps_its_order(chromium: Browser) -> None:
         "<img src=x onerror=\"document.title = 'ran'\">\n".encode(),
     )
     page = chromium.new_page()
-    page.set_content(Record(made).html())
+    page.set_content(card(Record(made)))
     pre = page.locator("pre")
     assert pre.inner_text().splitlines()[1] == "turned"
     assert "onerror" in pre.inner_text()

@@ -66,7 +66,7 @@ def check_stopped(saved: Any) -> None:
     assert "hello · exit 0 in" in shown(hello)
     assert "partial\n" in shown(fail)
     assert "bad\n" in shown(fail)
-    assert "fail: exit 3 in" in shown(fail)
+    assert "fail · exit 3 in" in shown(fail)
     assert "fail left with exit code 3" in shown(fail)
     assert [output.ename for output in fail.outputs if output.output_type == "error"] == [
         "ActionFailed"

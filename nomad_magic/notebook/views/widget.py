@@ -16,7 +16,6 @@ from nomad_magic.notebook.live.pages import front_end
 from nomad_magic.notebook.views.base import View
 from nomad_magic.notebook.views.text import TextView
 from nomad_magic.record.card import announcement, bundle
-from nomad_magic.record.humanize import moment
 from nomad_magic.record.record import Record
 
 if TYPE_CHECKING:
@@ -207,7 +206,7 @@ class WidgetView(View):
             shown.notice = "\n".join(session.result.notices)
             if shown.phase == Phase.STARTING.value and session.result.started and not session.done:
                 shown.elapsed_ms = session.elapsed * 1000
-                shown.when = moment(session.result.started)
+                shown.when = f"{session.result.started:%H:%M:%S}"
                 shown.phase = Phase.RUNNING.value
                 self._announced = announcement(session.result)
                 self._publish(self._head, self._announced, update=True)
