@@ -23,8 +23,9 @@ VARYING = (
     (r"\x1b\[[0-9;]*m", ""),
     (r"(?<=host   )\S+(?=,)|(?<=ID )\S+$|(?<=on node )\S+", "HOST"),
     (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8}\b|\b[0-9a-f]{64}\b", "ID"),
-    (r"(?<=node {8}ID )\S+", "HOST"),
+    (r"(?<=node {8}ID )\S+|(?<=>ID )[^\s<]+(?=</code>)", "HOST"),
     (r"[█·]+", "BAR"),
+    (r"(?<=[ >])[0-9a-f]{16}(?=$|<)", "RUN"),
     (r"\d+(?:[.,:]\d+)*", "N"),
 )
 """What differs from run to run and from machine to machine, and what stands for it."""
@@ -110,7 +111,7 @@ def test_the_runner_prints_each_cell_and_its_output(again: tuple[NotebookNode, s
         "3 lines on stdin",
         "100%",
         "interrupted (exit 130)",
-        "left out here",
+        "bytes in ",
     ):
         assert words in printed
     assert "\x1b" not in printed
