@@ -199,7 +199,9 @@ class NomadMagics(Magics):
         view.run()
         result = session.result
         if widget is None and around.kernel and result.started is not None:
-            data, metadata = card.bundle(Record(result), output=False)
+            record = Record(result)
+            # Of what was drawn on a screen the stream above shows anything but that.
+            data, metadata = card.bundle(record, output=record.drawn)
             self._shell.display_pub.publish(data, metadata)
         if view.interrupts:
             code = api.interrupted_code(result)

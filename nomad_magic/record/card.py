@@ -31,6 +31,7 @@ _BACKGROUNDS: Final = {
     Tone.UNSURE: LEGIBLE["yellow"],
     Tone.NEUTRAL: LEGIBLE["blue"],
 }
+_MUTED: Final = "opacity:.8"
 _FRAME: Final = (
     "border:1px solid var(--jp-border-color2,#bbb);border-radius:4px;overflow:hidden;"
     "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px);"
@@ -52,12 +53,15 @@ _OUTPUT: Final = (
 )
 _STDERR: Final = "border-left:3px solid #c9504b;margin-left:-7px;padding-left:4px"
 _CELL: Final = "text-align:left;white-space:pre-wrap;overflow-wrap:anywhere;border:0;padding:0"
+_LABEL: Final = (
+    "text-align:left;vertical-align:top;white-space:nowrap;border:0;padding:0 12px 0 0;"
+    f"font-weight:normal;{_MUTED}"
+)
 _CODE: Final = (
     "background:transparent;color:inherit;padding:0;white-space:pre-wrap;overflow-wrap:anywhere;"
     "font-family:var(--jp-code-font-family,monospace);font-size:inherit"
 )
 _BAR: Final = "padding:4px 10px"
-_MUTED: Final = "opacity:.8"
 _CODE_FACTS: Final = frozenset({"command", "again", "allocation", "node", "run"})
 # All of it on paper.  Where style sheets are taken out it is shown as on the screen.
 _PRINT: Final = (
@@ -121,14 +125,13 @@ def announcement(result: RunFacts) -> dict[str, str]:
     elif result.started is not None:
         where = f" in {result.place.short}" if result.place.allocation else ""
         text += f" · started {moment(result.started)}{where}; its end stands below, or is not known"
-    text = result.masker.text(text)
-    return {"text/plain": text, "text/html": _quiet(text)}
+    # Text alone: collapsed, a front end shows the source of HTML.
+    return {"text/plain": result.masker.text(text)}
 
 
 def _details(record: Record, *, line: bool) -> str:
     rows = "".join(
-        f'<tr style="background:transparent"><th scope="row" style="{_CELL};vertical-align:top;'
-        f'padding-right:12px;font-weight:normal;{_MUTED}">{label}</th>'
+        f'<tr style="background:transparent"><th scope="row" style="{_LABEL}">{label}</th>'
         f'<td style="{_CELL}">{_fact(record, label, text)}</td></tr>'
         for label, text in record.facts()
     )
@@ -161,10 +164,3 @@ def _line(line: Line) -> str:
     if any(span.style.marked for span in line):
         return f'<span title="stderr" style="{_STDERR}">{html}</span>'
     return html
-
-
-def _quiet(text: str) -> str:
-    return (
-        f'<div class="{NO_MATH}" style="{_MUTED};font-family:var(--jp-code-font-family,monospace);'
-        f'font-size:12px;line-height:1.4;overflow-wrap:anywhere">{escape(text)}</div>'
-    )

@@ -30,6 +30,10 @@ CUT_BYTES: Final = 1 << 12
 """How far before a cut a secret is looked for: the other stream may stand in its middle."""
 
 
+_MOVES: Final = re.compile(rb"\x1b\[(?:[\d;]*[ABCDHJfdG]|\?1049h)")
+"""What moves the cursor or erases the screen; erasing a line's rest is not drawing."""
+
+
 class Record:
     """The record of one run, as far as it has got.
 
@@ -226,6 +230,13 @@ class Record:
         while size(lines) > most and end >= 1024:
             lines, end = self._ends(end), end // 2
         return lines
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the action has moved about on its terminal's screen."""
+        transcript = self._result.transcript
+        start = transcript.read(0, WHOLE_BYTES)
+        return self._result.tty and any(_MOVES.search(data) for _, data in start)
 
     @property
     def summary(self) -> str:

@@ -115,6 +115,19 @@ def test_a_flood_does_not_fill_the_notebook() -> None:
     assert shown(run.cells[2]).split() == [str(len(whole)), "True"]
 
 
+@pytest.mark.usefixtures("agent")
+def test_a_progress_bar_is_kept_in_its_last_state(tmp_path: Path) -> None:
+    """A runner would keep every step; what a screen showed at last is in the record."""
+    cell = "%nomad_action -t -job=cache -group=redis -task=server progress"
+    path, done = tmp_path / "bar.ipynb", tmp_path / "done.ipynb"
+    nbformat.write(notebook(cell), path)
+    papermill.execute_notebook(str(path), str(done), progress_bar=False, kernel_name="python3")
+    outputs = nbformat.read(done, as_version=4).cells[-1].outputs
+    streams = "".join(one.text for one in outputs if one.output_type == "stream")
+    assert streams.split("\n")[0] == "5/5"
+    assert "1/5" not in streams
+
+
 def test_an_action_that_prints_the_token_does_not_save_it(agent: Agent) -> None:
     """What is shown and saved is masked; the bytes in `.stdout` are left alone."""
     token = agent.environ["NOMAD_TOKEN"]

@@ -27,6 +27,10 @@ TAIL_BYTES: Final = 1 << 16
 """In a kernel: how much of a long output's beginning and end is shown, in bytes."""
 
 
+LONGEST_LINE: Final = 1 << 16
+"""How much of a line a runner's cell waits for, in characters."""
+
+
 class TextView(View):
     """Shows a session on stdout and stderr."""
 
@@ -37,8 +41,7 @@ class TextView(View):
         self._told = 0
         self._keyboard: Keyboard | None = None
         self._writers: dict[StreamName, _Writer] = {
-            stream: _Writer(stream, kernel=host.kernel, tty=session.result.tty)
-            for stream in STREAMS
+            stream: _Writer(stream, host, tty=session.result.tty) for stream in STREAMS
         }
 
     def run(self) -> None:
@@ -113,16 +116,23 @@ class TextView(View):
             sys.stderr.flush()
 
 
+def _last_state(line: str) -> str:
+    return line.rstrip("\r").rpartition("\r")[2]
+
+
 class _Writer:
     """One of the two streams of the cell, looked up anew each time: `%%capture` changes it."""
 
-    def __init__(self, stream: StreamName, *, kernel: bool, tty: bool) -> None:
+    def __init__(self, stream: StreamName, host: Host, *, tty: bool) -> None:
         self._name = stream
         self._decoder = text_decoder()
         # A front end shows `\r\n` as one end of line, but a saved notebook reads better.
-        self._join = kernel and tty
-        self._kernel = kernel
+        self._join = host.kernel and tty
+        self._kernel = host.kernel
         self._carriage = ""
+        # A runner keeps each state of a line that is drawn over and over; only the last counts.
+        self._settle = host.kernel and not host.attended
+        self._line = ""
 
     def write(self, data: bytes, *, final: bool = False) -> None:
         stream = getattr(sys, self._name)
@@ -138,11 +148,23 @@ class _Writer:
             text = self._carriage + text
             self._carriage = "\r" if text.endswith("\r") and not final else ""
             text = text.removesuffix(self._carriage).replace("\r\n", "\n")
+        if self._settle:
+            text = self._settled(text, final=final)
         if text:
             stream.write(text)
 
+    def _settled(self, text: str, *, final: bool) -> str:
+        """Return the lines that are whole by now, each as it was at last."""
+        *whole, self._line = (self._line + text).split("\n")
+        if final or len(self._line) > LONGEST_LINE:
+            whole, self._line = [*whole, self._line], ""
+        elif whole:
+            whole.append("")
+        return "\n".join(_last_state(line) for line in whole)
+
     def note(self, text: str) -> None:
-        getattr(sys, self._name).write(f"\n{text}\n")
+        rest, self._line = _last_state(self._line), ""
+        getattr(sys, self._name).write(f"{rest}\n{text}\n")
 
     def flush(self) -> None:
         getattr(sys, self._name).flush()

@@ -9,6 +9,7 @@ import style from "./styles.css";
 import { clock, size } from "./words.js";
 
 const SAID_MS = 2000;
+const TYPING_HINT = "It may be waiting for an answer: click into the terminal and type.";
 const KERNEL_GONE = "the kernel is gone: how the action ended is not known, it may still run";
 
 export class Panel {
@@ -37,6 +38,7 @@ export class Panel {
         leave: () => this.#first().focus(),
         follow: (following) => this.#followed(following),
         say: (text) => this.#say(text),
+        waits: (waits) => this.#waits(waits),
       },
     );
     this.update();
@@ -62,6 +64,7 @@ export class Panel {
     this.#stop(ended || gone ? { label: "", hint: "" } : stop);
     if ((ended || gone) && !this.ended) {
       this.ended = true;
+      show(this.typing, "");
       this.screen.end();
     }
     this.#tick();
@@ -103,6 +106,7 @@ export class Panel {
     // Front ends built on Lumino keep their keyboard shortcuts out of it.
     this.terminal = part("div", "terminal", { "data-lm-suppress-shortcuts": "true" });
     this.follow = part("button", "follow", { type: "button", hidden: "" }, "↓ follow");
+    this.typing = part("div", "notice", { hidden: "", "aria-live": "polite" });
     this.missing = part("div", "notice", { hidden: "" });
     this.root = part(
       "div",
@@ -128,6 +132,7 @@ export class Panel {
       this.notice,
       this.hint,
       part("div", "frame", {}, this.terminal, this.follow),
+      this.typing,
       this.missing,
     );
     this.stop.addEventListener("click", (event) => this.page.press(event.detail > 1));
@@ -136,6 +141,7 @@ export class Panel {
       if (event.repeat && ["Enter", " "].includes(event.key)) event.preventDefault();
     });
     this.copy.addEventListener("click", () => this.#copy());
+    this.terminal.addEventListener("focusin", () => show(this.typing, ""));
     this.follow.addEventListener("click", () => {
       this.screen.toEnd();
       this.screen.focus();
@@ -186,6 +192,12 @@ export class Panel {
   async #copy() {
     const text = this.screen.text();
     this.#say((await copy(text, this.root)) ? "Copied" : "The browser does not allow copying");
+  }
+
+  #waits(waits) {
+    const { ended, stopping } = this.page;
+    const there = this.terminal.contains(document.activeElement);
+    show(this.typing, waits && !ended && !stopping && !there && TYPING_HINT);
   }
 
   #say(text) {

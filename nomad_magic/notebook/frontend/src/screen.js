@@ -13,6 +13,9 @@ import { Writer } from "./writer.js";
 const SCROLLBACK_LINES = 5000;
 const MOST_COLUMNS = 1000;
 
+/** How long an action is silent before it is looked at whether it has asked something, in ms. */
+const SILENCE_MS = 1500;
+
 /** CAN: gives up whatever control sequence a cut went through. */
 const CANCEL = "\x18";
 const HIDE_CURSOR = "\x1b[?25l";
@@ -27,6 +30,7 @@ const HIDE_CURSOR = "\x1b[?25l";
  * @property {() => void} leave
  * @property {(following: boolean) => void} follow The end is shown, or no longer.
  * @property {(text: string) => void} say
+ * @property {(waits: boolean) => void} waits The action seems to wait for what is typed, or no longer.
  */
 
 export class Screen {
@@ -45,6 +49,7 @@ export class Screen {
     this.tabLeaves = false;
     this.opened = false;
     this.opening = 0;
+    this.silence = 0;
     this.following = true;
     this.used = 1;
     this.terminal = new Terminal({
@@ -129,6 +134,7 @@ export class Screen {
 
   dispose() {
     clearTimeout(this.opening);
+    clearTimeout(this.silence);
     this.unwatch();
     this.sizes.disconnect();
     this.writer.close();
@@ -165,7 +171,10 @@ export class Screen {
       if (reply && this.writer.replaying) return;
       callbacks.input(data, reply);
     });
-    terminal.onWriteParsed(() => this.#grow());
+    terminal.onWriteParsed(() => {
+      this.#grow();
+      this.#watch();
+    });
     terminal.onRender(() => this.#follow());
     terminal.onScroll(() => this.#follow());
     terminal.attachCustomKeyEventHandler((event) => this.#key(event));
@@ -173,6 +182,18 @@ export class Screen {
     terminal.attachCustomWheelEventHandler(
       () => terminal.buffer.active.type === "normal" || this.host.contains(document.activeElement),
     );
+  }
+
+  /** An action that says nothing more in the middle of a line has asked something, mostly. */
+  #watch() {
+    this.callbacks.waits(false);
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => {
+      const { active } = this.terminal.buffer;
+      const line = active.getLine(active.baseY + active.cursorY)?.translateToString(true) ?? "";
+      const asks = active.type === "normal" && active.cursorX > 0 && line.trim();
+      this.callbacks.waits(Boolean(this.typing && asks));
+    }, SILENCE_MS);
   }
 
   /** @returns {boolean} The key is the terminal's. */

@@ -1,0 +1,227 @@
+"""The record where a person meets it: with MathJax there, on paper, collapsed, narrow, dark."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("playwright")
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.jupyter import Notebook
+
+SERVER = "-job=cache -group=redis -task=server"
+MS = 60_000
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes
+
+CONTRASTS = """selector => {
+    const parse = text => {
+        const [r, g, b, a = 1] = text.replace("(srgb", "").match(/[\\d.]+/g).map(Number);
+        const scale = text.startsWith("color(srgb") ? 255 : 1;
+        return [r * scale, g * scale, b * scale, a];
+    };
+    const over = ([r, g, b, a], back) =>
+        [r, g, b].map((part, index) => part * a + back[index] * (1 - a));
+    const background = element => {
+        const layers = [];
+        for (let one = element; one; one = one.parentElement) {
+            layers.push(parse(getComputedStyle(one).backgroundColor));
+        }
+        return layers.reverse().reduce((back, layer) => over(layer, back), [255, 255, 255]);
+    };
+    const opacity = element => {
+        let found = 1;
+        for (let one = element; one; one = one.parentElement) {
+            found *= Number(getComputedStyle(one).opacity);
+        }
+        return found;
+    };
+    const luminance = rgb => {
+        const [r, g, b] = rgb.map(part => part / 255)
+            .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const found = [];
+    for (const root of document.querySelectorAll(selector)) {
+        for (const element of root.querySelectorAll("*")) {
+            const own = [...element.childNodes].filter(
+                node => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
+            if (!own.length || !element.checkVisibility()) continue;
+            if (element.closest("pre, .nomad-terminal, style")) continue;
+            const back = background(element);
+            const [r, g, b, a] = parse(getComputedStyle(element).color);
+            const front = over([r, g, b, a * opacity(element)], back);
+            const [low, high] = [luminance(front), luminance(back)].sort((x, y) => x - y);
+            found.push([own[0].textContent.trim().slice(0, 40), (high + 0.05) / (low + 0.05)]);
+        }
+    }
+    return found;
+}"""
+"""The contrast of each text below some elements, against what is really behind it."""
+
+
+@pytest.fixture
+def theme(opened: Callable[..., Notebook]) -> Callable[[Notebook, str], None]:
+    def change(notebook: Notebook, name: str) -> None:
+        notebook.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+            f"JupyterLab {name}",
+        )
+        notebook.page.wait_for_function(
+            "name => document.body.dataset.jpThemeName === name", arg=f"JupyterLab {name}"
+        )
+
+    del opened
+    return change
+
+
+def test_no_formula_is_made_of_a_command(opened: Callable[..., Notebook]) -> None:
+    """Two `$` in a command stay what they are, where MathJax is there and works."""
+    control = "from IPython.display import HTML, display\ndisplay(HTML('<p>a $x^2$ b $y$</p>'))"
+    notebook = opened([f"%nomad_action {SERVER} forever", control])
+    notebook.run_all()
+    expect(notebook.cell(1).locator(".xterm")).to_contain_text("tick 2", timeout=MS)
+    notebook.click_and_time(1)
+    notebook.wait_done(2)
+    expect(notebook.cell(2).locator("mjx-container").first).to_be_visible(timeout=MS)
+    record = notebook.cell(1).locator(".nomad-magic")
+    record.locator("summary").click()
+    script = "/bin/sh -c i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.2; done"
+    expect(record).to_contain_text(script)
+    assert notebook.cell(1).locator("mjx-container").count() == 0
+
+
+def test_the_last_line_is_in_sight_and_paper_shows_all(
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
+) -> None:
+    """The error at the end of a long output is seen without a hand; nothing is cut in print."""
+    notebook = opened([f"%nomad_action {SERVER} lines"])
+    notebook.run_all()
+    notebook.wait_done(1)
+    output = notebook.cell(1).get_by_role("region", name="Output of lines")
+    expect(output).to_be_visible(timeout=MS)
+    seen = """element => {
+        const box = element.getBoundingClientRect();
+        const range = document.createRange();
+        const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+        let last;
+        while (walker.nextNode()) last = walker.currentNode;
+        range.setStart(last, last.length - 1);
+        range.setEnd(last, last.length);
+        const end = range.getBoundingClientRect();
+        return [end.bottom - box.bottom, element.clientHeight, element.scrollHeight];
+    }"""
+    below, height, whole = output.evaluate(seen)
+    assert below <= 0
+    assert height < whole / 4
+    screenshot(notebook, "record-long")
+    notebook.page.emulate_media(media="print")
+    try:
+        _, height, whole = output.evaluate(seen)
+        assert height == whole
+    finally:
+        notebook.page.emulate_media(media="screen")
+
+
+def test_a_collapsed_output_is_one_line(
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
+) -> None:
+    """Of text: what was run, and how it ended."""
+    notebook = opened([f"%nomad_action {SERVER} color"])
+    notebook.run_all()
+    notebook.wait_done(1)
+    expect(notebook.cell(1).locator(".nomad-magic").last).to_be_visible(timeout=MS)
+    notebook.page.evaluate(
+        "() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }"
+    )
+    notebook.command("notebook:hide-cell-outputs")
+    shown = notebook.cell(1).locator(".jp-OutputPlaceholder, .jp-Placeholder-content").last
+    expect(shown).to_contain_text(f"$ nomad job action {SERVER} color → exit 0 in", timeout=MS)
+    assert "<" not in shown.inner_text()
+    screenshot(notebook, "record-collapsed")
+    notebook.command("notebook:show-cell-outputs")
+
+
+@pytest.mark.parametrize("name", ["Light", "Dark"])
+def test_every_word_reads(
+    opened: Callable[..., Notebook],
+    theme: Callable[[Notebook, str], None],
+    screenshot: Callable[[Notebook, str], None],
+    name: str,
+) -> None:
+    """A contrast of 4.5 at least, of the record's words and of the live view's (WCAG 2, AA)."""
+    notebook = opened(
+        [
+            f"%nomad_action {SERVER} color",
+            f"r = %nomad_action {SERVER} -t=false forever",
+            f"%nomad_action {SERVER} fail",
+        ]
+    )
+    theme(notebook, name)
+    try:
+        notebook.run_all()
+        expect(notebook.cell(2).locator(".xterm")).to_contain_text("tick 2", timeout=MS)
+        words = notebook.page.evaluate(CONTRASTS, ".nomad-action")
+        assert {"running", "forever", "Disconnect"} <= {text for text, _ in words}
+        notebook.page.set_viewport_size({"width": 620, "height": 900})
+        screenshot(notebook, f"running-narrow-{name.lower()}")
+        notebook.page.set_viewport_size({"width": 1100, "height": 900})
+        notebook.click_and_time(2, "Disconnect")
+        notebook.wait_done(3)
+        expect(notebook.cell(3).locator(".nomad-magic")).to_be_visible(timeout=MS)
+        for index in (1, 2, 3):
+            notebook.cell(index).locator("summary").click()
+        words += notebook.page.evaluate(CONTRASTS, ".nomad-magic")
+        screenshot(notebook, f"record-{name.lower()}")
+    finally:
+        theme(notebook, "Light")
+    assert any(re.search("SHA-256", text) for text, _ in words)
+    dim = [(text, round(contrast, 2)) for text, contrast in words if contrast < 4.5]
+    assert not dim
+
+
+def test_an_action_that_asks_says_that_one_may_type(
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
+) -> None:
+    """Silent in the middle of a line, and nobody is in the terminal: a hint, until someone is."""
+    notebook = opened([f"%nomad_action {SERVER} cat"])
+    notebook.run_all()
+    terminal = notebook.cell(1).locator(".xterm")
+    expect(terminal).to_be_visible(timeout=MS)
+    hint = notebook.cell(1).get_by_text("click into the terminal and type")
+    keys = notebook.cell(1).locator(".xterm-helper-textarea")
+    keys.focus()
+    notebook.page.keyboard.type("Drain node? [y/N] ")
+    notebook.cell(1).get_by_role("button", name="Copy").focus()
+    expect(hint).to_be_visible(timeout=MS)
+    screenshot(notebook, "typing-hint")
+    keys.focus()
+    expect(hint).to_be_hidden(timeout=MS)
+    # Keys are the action's: a Ctrl-C that is typed ends it, and no rung is climbed.
+    notebook.page.keyboard.press("Control+c")
+    notebook.wait_done(1)
+    record = notebook.save().cells[1].outputs[1]["data"]["text/plain"]
+    assert record.startswith("✖ cat · exit 130 in ")
+
+
+def test_what_was_done_to_stop_is_said(
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
+) -> None:
+    """In the view, at once and for a screen reader too."""
+    notebook = opened([f"%nomad_action {SERVER} stubborn"])
+    notebook.run_all()
+    notebook.stop_button().click(timeout=MS)
+    status = notebook.cell(1).get_by_role("status")
+    expect(status).to_have_text("stopping · Ctrl-C sent", timeout=MS)
+    screenshot(notebook, "stopping")
+    notebook.stop_button("Force stop").click(timeout=MS)
+    notebook.wait_done(1)
+    record = notebook.save().cells[1].outputs[1]["data"]["text/plain"]
+    assert record.startswith("■ stubborn · interrupted (exit 131) after ")
