@@ -108,7 +108,7 @@ class WidgetView(View):
             end = time.monotonic() + PAGE_SECONDS
             while front_end.size is None and not self.interrupts and time.monotonic() < end:
                 self._pump.poll()
-                time.sleep(self.turn_seconds)
+                super().pause()
         if front_end.size is not None:
             self.session.resize(*front_end.size)
 
@@ -151,10 +151,18 @@ class WidgetView(View):
         """Put the record in the widget's place, then send the end to views that have none."""
         result = self.session.result
         head = announcement(result)
-        record, metadata = self._record()
-        self._publish(self._display, record, metadata=metadata, update=True)
+        # Looked at once: a page may answer at any moment.
+        anew = self._text is not None or not (front_end.answered or self._widget.background)
+        never_began = result.started is None and self.session.error is not None
+        record, metadata = bundle(Record(result))
+        if anew or never_began:
+            # The record stands elsewhere; of a run that never began the error says all there is.
+            self._publish(self._display, NOTHING, update=True)
+        else:
+            self._publish(self._display, record, metadata=metadata, update=True)
         self._publish(self._head, head, update=True)
-        self._end_as_text()
+        if anew and not never_began:
+            self._show_anew()
         self._output.finish()
         with self._widget.hold_sync():
             self._tell()
@@ -166,36 +174,19 @@ class WidgetView(View):
                 "widget": self._widget.model_id,
                 "before": self._announced["text/plain"],
                 "head": head,
-                "record": record,
+                "record": NOTHING if never_began else record,
             }
         )
         if not self._output.reloaded:
             widget.close_later(self._widget)
         # A page that was reloaded in mid-run may show nothing but the widget.
 
-    def _record(self) -> tuple[dict[str, str], dict[str, Any]]:
-        """Return what takes the widget's place."""
-        result = self.session.result
-        failed = self.session.error is not None
-        if self._wants_text or (result.started is None and failed):
-            # It stands elsewhere; of a run that never began the error says all there is.
-            return NOTHING, {}
-        return bundle(Record(result))
-
-    @property
-    def _wants_text(self) -> bool:
-        """Whether this front end may show no updates, so that the record is to be shown anew."""
-        unheard = not front_end.answered and not self._widget.background
-        return self._text is not None or unheard
-
-    def _end_as_text(self) -> None:
-        if not self._wants_text:
-            return
+    def _show_anew(self) -> None:
+        """Show the record where the front end may not show updates, the output only once."""
         if self._text is not None:
             self._text.end()
-        if self.session.result.started is not None:
-            data, metadata = bundle(Record(self.session.result), output=self._text is None)
-            self._shell.display_pub.publish(data, metadata)
+        data, metadata = bundle(Record(self.session.result), output=self._text is None)
+        self._shell.display_pub.publish(data, metadata)
 
     def _tell(self) -> None:
         shown, session = self._widget, self.session
