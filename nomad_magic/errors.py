@@ -26,10 +26,13 @@ follow on lines of its own.  Nothing in it is secret: whoever raises has masked 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from nomad_magic.record.result import ActionResult
+
+NAMED_AGAIN: Final = "\nError parsing flags: "
+"""What the CLI writes between the words of Go's flag package and the same words again."""
 
 
 class NomadMagicError(Exception):
@@ -91,6 +94,15 @@ class LineError(UsageError):
 
 class FlagError(UsageError):
     """A flag that Go's flag package refuses, or `-h` where it counts as an error."""
+
+    def _render_traceback_(self) -> list[str]:
+        """In a cell the sentence stands once; the CLI writes it twice, and `message` has both."""
+        before, again, said = self.message.rpartition(NAMED_AGAIN)
+        if not again or not before.endswith(said):
+            return super()._render_traceback_()
+        shown = f"{before.removesuffix(said)}{again.lstrip()}{said}"
+        hint = f"\n{self.hint}" if self.hint else ""
+        return [f"{type(self).__name__}: {shown}{hint}"]
 
 
 class SettingsError(NomadMagicError):

@@ -14,6 +14,7 @@ import pytest
 from support import house
 
 from nomad_magic import __all__ as public_names
+from nomad_magic import errors
 from nomad_magic.line.flag_table import FLAGS, help_text
 from nomad_magic.notebook.live import contract
 from nomad_magic.notebook.magics import NomadMagics
@@ -254,6 +255,27 @@ def test_the_readme_has_every_magic() -> None:
     for kind, sign in (("line", "%"), ("cell", "%%")):
         for name in NomadMagics.magics[kind]:
             assert re.search(rf"(?<!%){sign}{name}\b", table), f"{sign}{name}"
+
+
+def test_the_readme_has_every_error() -> None:
+    """Each class that a cell can show, in the order of the tree that is drawn over them."""
+    classes = {
+        name: kind
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, BaseException)
+    }
+    drawn = re.findall(r"^[ │├└─]*([A-Z]\w+) {2,}", errors.__doc__ or "", re.MULTILINE)
+    assert sorted(drawn) == sorted(classes)
+    table = rows(README, "Error")
+    assert [row[0] for row in table] == [f"`{name}`" for name in drawn]
+    for name, when, code in table:
+        kind = classes[name.strip("`")]
+        # What a class is one of is said where it is not the root.
+        base = kind.__base__.__name__
+        if base not in {"NomadMagicError", "ExecError", "Exception"}:
+            assert f"`{base}`" in when
+        if not issubclass(kind, errors.ActionFailed | errors.Interrupted):
+            assert code == str(errors.NomadMagicError.exit_code)
 
 
 @pytest.mark.parametrize("name", public_names)

@@ -21,6 +21,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from nomad_magic.agent import files
 from nomad_magic.errors import AgentError
 
 if TYPE_CHECKING:
@@ -107,9 +108,10 @@ def load_policy(path: Path) -> list[Token]:
     Raises:
         AgentError: It cannot be read, or is not of the form above.
     """
+    text = files.read(path)
     try:
-        document = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        document = json.loads(text)
+    except ValueError as error:
         raise AgentError(f"{path}: {error}") from error
     try:
         return [_token(entry) for entry in document["tokens"]]

@@ -15,6 +15,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
+from nomad_magic.agent import files
 from nomad_magic.errors import AgentError
 
 if TYPE_CHECKING:
@@ -47,10 +48,7 @@ def read(path: Path) -> dict[str, Any]:
             "reading an HCL job file needs the python-hcl2 package",
             hint='pip install "nomad-magic[agent]"',
         ) from error
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AgentError(f"{path}: {error}") from error
+    text = files.read(path)
     try:
         document = hcl2.loads(text if text.endswith("\n") else text + "\n")
     except Exception as error:

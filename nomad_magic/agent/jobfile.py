@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nomad_magic.agent import files
 from nomad_magic.agent.jobs import Job, build_job
 from nomad_magic.errors import AgentError
 
@@ -94,9 +95,10 @@ def load_file(path: Path) -> list[Job]:
 
 
 def _read_json(path: Path) -> Any:
+    text = files.read(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads(text)
+    except ValueError as error:
         raise AgentError(f"{path}: {error}") from error
 
 

@@ -12,6 +12,7 @@ import stat
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
+from nomad_magic.agent import files
 from nomad_magic.errors import AgentError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def bind_loopback(bind: str) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
     except OSError as error:
-        raise AgentError(f"--bind {bind}: {error}") from error
+        raise AgentError(f"--bind {bind}: {files.reason(error)}") from error
     family, kind, protocol, _, address = found[0]
     if not all(ipaddress.ip_address(entry[4][0]).is_loopback for entry in found):
         raise AgentError(
@@ -98,7 +99,9 @@ def tls_context(cert: Path, key: Path, ca: Path | None) -> ssl.SSLContext:
             context.load_verify_locations(ca)
             context.verify_mode = ssl.CERT_REQUIRED
     except OSError as error:  # ssl.SSLError is one
-        raise AgentError(f"TLS: {error}") from error
+        named = [path for path in (cert, key, ca) if path is not None and not path.exists()]
+        where = f"TLS: {named[0]}" if named else "TLS"
+        raise AgentError(f"{where}: {files.reason(error)}") from error
     return context
 
 

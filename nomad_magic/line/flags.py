@@ -14,8 +14,9 @@ import shlex
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from nomad_magic.errors import FlagError, UsageError
+from nomad_magic.errors import NAMED_AGAIN, FlagError, UsageError
 from nomad_magic.go import go_quote, parse_bool, to_bytes
+from nomad_magic.line import mistakes
 from nomad_magic.line.flag_table import BY_NAME, FLAGS, help_text
 from nomad_magic.record.masking import MASK, without_password
 
@@ -63,6 +64,7 @@ class ActionArgs:
         ignored: The words after the action that have no effect, with secrets masked.
         warnings: Lines that the CLI writes to stderr before all else.
         given: The names of the flags that the line has, by the table.
+        misread: What in the line was probably not meant as it was read; mostly empty.
     """
 
     action: str
@@ -88,6 +90,7 @@ class ActionArgs:
     ignored: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     given: frozenset[str] = frozenset()
+    misread: str = field(default="", repr=False, compare=False)
 
     def command_line(self) -> str:
         """Return the `nomad job action …` line that repeats this one, with nothing secret in it.
@@ -144,7 +147,7 @@ def parse(argv: Sequence[str], *, environ: Mapping[str, str], stdin_is_tty: bool
         args = _build(given, words, stdin_is_tty=stdin_is_tty)
     except UsageError as error:
         message = "\n".join([*warnings, error.message])
-        raise type(error)(message, output=error.output) from None
+        raise type(error)(message, output=error.output, hint=error.hint) from None
     no_color = bool(environ.get("NOMAD_CLI_NO_COLOR")) or not _NO_COLOR.isdisjoint(argv)
     force_color = bool(environ.get("NOMAD_CLI_FORCE_COLOR")) or not _FORCE_COLOR.isdisjoint(argv)
     return replace(
@@ -160,7 +163,10 @@ def check_target(args: ActionArgs) -> None:
     """
     for what, name in (("group", args.group), ("task", args.task)):
         if not (name or args.alloc):
-            raise _usage_error(f"A {what} name is required if no allocation is provided")
+            raise _usage_error(
+                f"A {what} name is required if no allocation is provided",
+                args.misread or mistakes.SHAPE,
+            )
 
 
 def _parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -176,42 +182,52 @@ def _parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             break
         name, equals, text = word[2 if word.startswith("--") else 1 :].partition("=")
         if not name or name.startswith("-"):
-            raise _flag_error(f"bad flag syntax: {_masked([word])[0]}")
+            raise _flag_error(
+                f"bad flag syntax: {_masked([word])[0]}", "A flag is written -name=value"
+            )
         flag = BY_NAME.get(name)
         if flag is None:
             if name in {"h", "help"}:
                 # The one refusal that Go's package does not print itself.
                 raise FlagError("Error parsing flags: flag: help requested", output=help_text())
-            raise _flag_error(f"flag provided but not defined: -{name}")
+            raise _flag_error(
+                f"flag provided but not defined: -{name}", mistakes.unknown_flag(name)
+            )
         if flag.kind == "boolean":
             given[flag.name] = _boolean(name, text) if equals else "true"
         elif equals or words:
             given[flag.name] = text if equals else words.pop(0)
         else:
-            raise _flag_error(f"flag needs an argument: -{name}")
+            raise _flag_error(f"flag needs an argument: -{name}", mistakes.no_value(flag))
     return given, words
 
 
 def _boolean(name: str, text: str) -> str:
     value = parse_bool(text)
     if value is None:
-        raise _flag_error(f"invalid boolean value {go_quote(text)} for -{name}: parse error")
+        raise _flag_error(
+            f"invalid boolean value {go_quote(text)} for -{name}: parse error",
+            mistakes.no_boolean(name),
+        )
     return "true" if value else "false"
 
 
 def _build(given: Mapping[str, str], words: Sequence[str], *, stdin_is_tty: bool) -> ActionArgs:
     """Check what was given, in the CLI's order, and name it."""
+    misread = mistakes.misread(given, words)
     if not words:
-        raise _usage_error("An action name is required")
+        raise _usage_error("An action name is required", misread or mistakes.SHAPE)
     if not given.get("job"):
-        raise _usage_error("A job ID is required")
+        raise _usage_error("A job ID is required", misread or mistakes.SHAPE)
     stdin = given.get("i") != "false"
     tty = given["t"] == "true" if "t" in given else stdin_is_tty
     if tty and not stdin:
-        raise _usage_error("-i must be enabled if running with tty")
+        raise _usage_error(
+            "-i must be enabled if running with tty", mistakes.no_stdin(by_default="t" not in given)
+        )
     escape = "" if given.get("e") == "none" else given.get("e", "~")
     if len(to_bytes(escape)) > 1:
-        raise _usage_error("-e requires 'none' or a single character")
+        raise _usage_error("-e requires 'none' or a single character", misread or mistakes.ESCAPE)
     texts: dict[str, Any] = {
         BY_NAME[name].field: value
         for name, value in given.items()
@@ -225,6 +241,7 @@ def _build(given: Mapping[str, str], words: Sequence[str], *, stdin_is_tty: bool
         # The colour words count wherever they stand, so they are not among the ignored.
         ignored=tuple(word for word in _masked(words[1:]) if word not in _NO_COLOR | _FORCE_COLOR),
         given=frozenset(name for name, value in given.items() if value or name == "e"),
+        misread=misread,
         **(texts | {"escape": escape}),
     )
 
@@ -253,10 +270,10 @@ def _warnings(environ: Mapping[str, str]) -> tuple[str, ...]:
     return (f"Invalid value {quoted} for {name}: {reason}",)
 
 
-def _usage_error(message: str) -> UsageError:
-    return UsageError(f"{message}\n{_MORE_HELP}")
+def _usage_error(message: str, hint: str) -> UsageError:
+    return UsageError(f"{message}\n{_MORE_HELP}", hint=hint)
 
 
-def _flag_error(message: str) -> FlagError:
+def _flag_error(message: str, hint: str) -> FlagError:
     """Go's package writes its refusal and the usage; the CLI then names it once more."""
-    return FlagError(f"{message}\nError parsing flags: {message}", output=help_text())
+    return FlagError(f"{message}{NAMED_AGAIN}{message}", output=help_text(), hint=hint)

@@ -16,7 +16,7 @@ import msgspec
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
 from nomad_magic.go import basic_auth, go_quote, to_bytes
-from nomad_magic.nomad import bodies, explain, redirects, tls
+from nomad_magic.nomad import bodies, explain, redirects, stranger, tls
 from nomad_magic.nomad.address import HIGHEST_PORT, parse_address
 from nomad_magic.nomad.http import httpx
 from nomad_magic.nomad.transport import SWITCHING_PROTOCOLS, Transport, Way
@@ -80,6 +80,8 @@ class Client:
             seconds=options.connect_timeout,
         )
         self._transport = Transport(self._way)
+        # Whether an agent has answered here: then it is not a stranger that is silent now.
+        self._known = False
 
     def for_node(self, target: Target, seconds: float) -> Client:
         """Return a client for a node, with the same certificates.
@@ -118,22 +120,24 @@ class Client:
             if response.status_code not in redirects.OF_GET or not location:
                 break
             if not (there := redirects.target(url, location)):
-                raise _unexpected(response, body, redirects.refusal(url, location))
+                raise self._unexpected(response, body, redirects.refusal(url, location))
             url = there
         else:
             raise Unreachable(f"Get {go_quote(location)}: stopped after {redirects.MOST} redirects")
         if response.status_code != httpx.codes.OK:
-            raise _unexpected(response, body)
+            raise self._unexpected(response, body)
         try:
-            return msgspec.json.decode(body, type=kind)
+            answer = msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
-            text = _text(body[:BODY_SHOWN])
+            text, words = _text(body[:BODY_SHOWN]), explain.not_json(body, error)
+            hint = self._hint(response, text)
+            if not hint and explain.is_other_json(words):
+                hint = stranger.other_json(response.headers)
             raise UnexpectedAnswer(
-                explain.not_json(body, error),
-                status=response.status_code,
-                body=text,
-                hint=_hint(response, text),
+                words, status=response.status_code, body=text, hint=hint
             ) from error
+        self._known = True
+        return answer
 
     async def _ask(self, url: str) -> tuple[httpx.Response, bytes]:
         """Return an answer and its body, of a refusal as much as came of it."""
@@ -228,7 +232,7 @@ class Client:
             # A gateway that waited in vain has handed the upgrade on; all else is definite.
             if response.status_code != httpx.codes.GATEWAY_TIMEOUT:
                 protocol.not_asked()
-            url = _after_refusal(url, response, body)
+            url = self._after_refusal(url, response, body)
         raise Unreachable(f"stopped after {redirects.MOST} redirects")
 
     def _unreachable(
@@ -237,16 +241,53 @@ class Client:
         """Return the error for no answer; with a proxy it names it."""
         address, options = self.target.address, self.options
         if self._proxy is None:
-            return Unreachable(
-                prefix + explain.explain(error, address, options, upgrade=upgrade),
-                hint=explain.certificate_hint(error, address, self.target.tls) or self.target.hint,
-            )
+            words = explain.explain(error, address, options, upgrade=upgrade)
+            hint = explain.certificate_hint(error, address, self.target.tls) or self.target.hint
+            if not (hint or upgrade):
+                hint = stranger.silent_hint(words, address, known=self._known)
+            return Unreachable(prefix + words, hint=hint)
         variable = f"{address.scheme}_proxy".upper()
         return Unreachable(
             prefix + explain.explain_by_proxy(error, self._proxy, options, upgrade=upgrade),
             hint=f"The way went through the proxy {self._proxy} ({variable}). NO_PROXY names the "
             "hosts for which there is to be none.",
         )
+
+    def _after_refusal(self, url: str, response: httpx.Response, body: bytes) -> str:
+        """Return the URL that a refused upgrade points to.
+
+        Raises:
+            UnexpectedAnswer: It points nowhere, or to another host.
+        """
+        status, location = response.status_code, response.headers.get("Location", "")
+        if (
+            location
+            and status in redirects.OF_UPGRADE
+            and (there := redirects.with_path(url, location))
+        ):
+            return there
+        elsewhere = location and status in redirects.OF_GET
+        hint = redirects.refusal(url, location) if elsewhere else ""
+        raise self._unexpected(response, body, hint)
+
+    def _unexpected(
+        self, response: httpx.Response, data: bytes, hint: str = ""
+    ) -> UnexpectedAnswer:
+        status, body = response.status_code, _text(data).strip()
+        strange = self._hint(response, body)
+        # Of a page the CLI would print all; its first line says as much.
+        shown = stranger.first_line(body) if strange else body
+        said = f" ({shown})" if shown else ""
+        return UnexpectedAnswer(
+            f"Unexpected response code: {status}{said[: BODY_SHOWN + 3]}",
+            status=status,
+            body=body[:BODY_SHOWN],
+            hint=hint or strange,
+        )
+
+    def _hint(self, response: httpx.Response, body: str) -> str:
+        address = self.target.address
+        return stranger.answer_hint(response.status_code, body, response.headers, address)
 
     async def aclose(self) -> None:
         """Close the kept connections; a request under way closes its own when it ends."""
@@ -305,37 +346,5 @@ def _never_read(error: BaseException) -> bool:
     return isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or "")
 
 
-def _after_refusal(url: str, response: httpx.Response, body: bytes) -> str:
-    """Return the URL that a refused upgrade points to.
-
-    Raises:
-        UnexpectedAnswer: It points nowhere, or to another host.
-    """
-    status, location = response.status_code, response.headers.get("Location", "")
-    if (
-        location
-        and status in redirects.OF_UPGRADE
-        and (there := redirects.with_path(url, location))
-    ):
-        return there
-    elsewhere = location and status in redirects.OF_GET
-    raise _unexpected(response, body, redirects.refusal(url, location) if elsewhere else "")
-
-
 def _text(body: bytes) -> str:
     return body.decode("utf-8", "replace")
-
-
-def _hint(response: httpx.Response, body: str) -> str:
-    return explain.answer_hint(response.status_code, body, response.headers)
-
-
-def _unexpected(response: httpx.Response, data: bytes, hint: str = "") -> UnexpectedAnswer:
-    status, body = response.status_code, _text(data).strip()
-    said = f" ({body})" if body else ""
-    return UnexpectedAnswer(
-        f"Unexpected response code: {status}{said[: BODY_SHOWN + 3]}",
-        status=status,
-        body=body[:BODY_SHOWN],
-        hint=hint or _hint(response, body),
-    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from nomad_magic.errors import ExecError, RequestError, SettingsError, UnexpectedAnswer
 from nomad_magic.go import path_escape
-from nomad_magic.nomad import cache
+from nomad_magic.nomad import cache, stranger
 from nomad_magic.nomad.address import parse_address
 from nomad_magic.nomad.explain import Step
 from nomad_magic.nomad.protocol import State
@@ -34,6 +34,9 @@ GLOBAL_REGION: Final = "global"
 NODE_CONNECT_SECONDS: Final = 1.0
 """How long the connection to a node may take before the configured address is asked, as in the
 CLI.  Once there is one, its answer has the time of any other."""
+
+NOT_FOUND: Final = 404
+"""What an agent answers to a path that it does not have."""
 
 PREFIX: Final = "failed to exec into task: "
 
@@ -93,8 +96,14 @@ class Connector:
                 hint=f"The node {node.name} of allocation {allocation.id[:SHORT_ID]} does not "
                 "answer the servers.",
             )
-        with Step(PREFIX):
-            return await self._open(path, params, node)
+        try:
+            with Step(PREFIX):
+                return await self._open(path, params, node)
+        except UnexpectedAnswer as answer:
+            if answer.status == NOT_FOUND and not answer.hint:
+                version = node.attributes.version if node and node.attributes else ""
+                answer.hint = stranger.too_old(version)
+            raise
 
     async def _open(
         self, path: str, params: Mapping[str, str], node: Node | None

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import socket
 import ssl
 import zlib
@@ -20,12 +19,11 @@ from websockets.exceptions import InvalidHandshake
 from nomad_magic.errors import RequestError, UnexpectedAnswer
 from nomad_magic.go import go_quote
 from nomad_magic.nomad.dial import DialError, DialTimeout
-from nomad_magic.nomad.http import httpx
 from nomad_magic.nomad.transport import HandshakeTimeout, ProxyRefused, Unanswered
 from nomad_magic.record.humanize import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from nomad_magic.nomad.address import Address
     from nomad_magic.nomad.options import Options
@@ -49,15 +47,17 @@ _ALERTS: Final = {
 PERMISSION_DENIED: Final = "Permission denied"
 """What an agent answers to a token that lacks a right."""
 
-_BROKEN: Final = "net/http: HTTP/1.x transport connection broken"
+NO_REGION: Final = "No path to region"
+"""What an agent answers when it knows no server of the region."""
 
-_NEVER_NOMADS: Final = frozenset({407, 413, 414, 502, 503, 504})
-_NOMADS_WORDS: Final = re.compile(
-    r"permission denied|token not found|token expired|no path to region|no cluster leader"
-    r"|rpc error|lookup failed|UUID|(job|alloc|node|eval|namespace)\w* not found|unknown job"
-    r"|websocket|rate limit|HTTP request to an HTTPS server",
-    re.IGNORECASE,
-)
+LOOKUP_FAILED: Final = "lookup failed"
+"""What an agent answers to the beginning of an id that none can have."""
+
+_DENIALS: Final = (PERMISSION_DENIED, "ACL token not found", "ACL token expired")
+
+_OTHER_JSON: Final = "json: cannot unmarshal the answer: "
+
+_BROKEN: Final = "net/http: HTTP/1.x transport connection broken"
 
 
 def os_error(error: OSError) -> str:
@@ -271,49 +271,15 @@ def not_json(body: bytes, error: Exception) -> str:
         return f"invalid character '{character}' {place}"
     except ValueError as problem:
         # A number that is longer than any.
-        return f"json: cannot unmarshal the answer: {problem}"
+        return f"{_OTHER_JSON}{problem}"
     if isinstance(error, RecursionError):
         return "json: exceeded max depth"
-    return f"json: cannot unmarshal the answer: {error}"
+    return f"{_OTHER_JSON}{error}"
 
 
-def answer_hint(status: int, body: str, headers: Mapping[str, str]) -> str:
-    """Return a hint when an answer is not what an agent says to a client that reached it.
-
-    Args:
-        status: As for `in_between`.
-        body: As for `in_between`.
-        headers: As for `in_between`.
-    """
-    if "HTTP request to an HTTPS server" in body:
-        return "There is TLS on that port: the address begins with https://."
-    return in_between(status, body, headers)
-
-
-def in_between(status: int, body: str, headers: Mapping[str, str]) -> str:
-    """Return a hint when an answer is a proxy's or a load balancer's; else nothing.
-
-    Every answer of Nomad's says `Vary: Accept-Encoding`, and its errors are plain text (measured
-    on Nomad 2.0.6).  Where something on the way has dropped the header its words tell.
-
-    Args:
-        status: The HTTP status code; 200 for a body that is not what was asked for.
-        body: As text, unpacked.
-        headers: Of the answer.
-    """
-    if status == httpx.codes.OK and body.lstrip().startswith(("[", "{")):
-        # Half of an answer, or another one.
-        return ""
-    html = body.lstrip().startswith("<") or "html" in headers.get("Content-Type", "").lower()
-    marked = "accept-encoding" in headers.get("Vary", "").lower() or "X-Nomad-Index" in headers
-    if not html and status not in _NEVER_NOMADS and (marked or _NOMADS_WORDS.search(body)):
-        return ""
-    first = next((line.strip() for line in body.splitlines() if line.strip()), "")
-    return (
-        "That is not Nomad's answer: it comes from something between here and Nomad, a proxy or "
-        f"a load balancer, with status {status}"
-        + (f". It begins: {first[:200]}" if first else " and an empty body.")
-    )
+def is_other_json(words: str) -> bool:
+    """Whether these words of `not_json` are of JSON that is whole, and not what was asked for."""
+    return words.startswith(_OTHER_JSON)
 
 
 def cut_short(error: BaseException, *, asked: bool) -> str:
@@ -372,6 +338,7 @@ class Step:
                 status=200,
             ) from error
         if isinstance(error, RequestError):
-            if self.denied and PERMISSION_DENIED in error.message and not error.hint:
+            denied = any(words in error.message for words in _DENIALS)
+            if self.denied and denied and not error.hint:
                 error.hint = self.denied
             error.message = self._prefix + error.message

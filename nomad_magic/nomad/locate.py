@@ -6,11 +6,14 @@ makes it.  The words of the errors are the CLI's (measured on Nomad 2.0.6), the 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.errors import LocateError
 from nomad_magic.go import go_quote
+from nomad_magic.line.nearest import listed, nearest
+from nomad_magic.nomad.alternatives import did_you_mean
 from nomad_magic.record.facts import SHORT_ID
 
 if TYPE_CHECKING:
@@ -51,7 +54,7 @@ def choose_job(
                 hint="Name one of them in full"
                 + (", and its namespace with -namespace." if elsewhere else " with -job."),
             )
-    return first.id, (first.summary.namespace if first.summary else "") or first.namespace
+    return first.id, first.own_namespace
 
 
 def choose_allocation(
@@ -78,10 +81,12 @@ def choose_allocation(
         )
     of_group = [stub for stub in allocations if stub.task_group == group]
     if not of_group:
+        groups = {stub.task_group for stub in allocations}
+        there = f"Groups with allocations: {listed(groups)}."
         raise LocateError(
             f"Error fetching allocations: task group {go_quote(group)} doesn't exist or it has "
             "no allocations",
-            hint=f"Groups with allocations: {_names(stub.task_group for stub in allocations)}.",
+            hint=f"{did_you_mean(group, groups)} {there}".lstrip(),
         )
     running = [stub for stub in of_group if stub.client_status == "running"]
     return choose(running or of_group)
@@ -91,6 +96,13 @@ def sanitize_prefix(prefix: str) -> str:
     """Cut an id prefix to an even number of hexadecimal digits, which the agent insists on."""
     digits = len(prefix) - prefix.count("-")
     return prefix[: len(prefix) - digits % 2]
+
+
+def no_id(word: str) -> str:
+    """Return that a word cannot be the beginning of an allocation's id; empty where it can."""
+    if re.fullmatch(r"[0-9a-fA-F-]{0,36}", word):
+        return ""
+    return "-alloc takes the id of an allocation or its beginning, as 8b5c6a3e: not its name."
 
 
 def choose_by_prefix(
@@ -136,7 +148,10 @@ def choose_task(allocation: Allocation, name: str) -> Task:
             if task.name == name:
                 return task
         found = "\n".join(task.name for task in tasks)
-        raise LocateError(f"Could not find task named: {name}, found:\n{found}")
+        raise LocateError(
+            f"Could not find task named: {name}, found:\n{found}",
+            hint=did_you_mean(name, (task.name for task in tasks)),
+        )
     if len(tasks) == 1:
         return tasks[0]
     listed = "".join(f"  * {task.name}\n" for task in tasks)
@@ -168,8 +183,14 @@ def elsewhere(allocation: Allocation, action: str) -> str:
     return f"There is an action {action} in {listed}." if listed else ""
 
 
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(sorted(set(names)))
+def near(allocation: Allocation, action: str) -> str:
+    """Return the action of another task that is most like a name; empty when none is."""
+    groups = (allocation.job.task_groups if allocation.job else None) or ()
+    names = [
+        one.name for group in groups for task in group.tasks or () for one in task.actions or ()
+    ]
+    found = nearest(action, names)
+    return elsewhere(allocation, found) if found and found != action else ""
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -190,9 +211,8 @@ def _job_table(jobs: Iterable[JobStub], with_namespace: bool) -> str:
         kind = job.type + "/periodic" * job.periodic + "/parameterized" * job.parameterized
         status = f"{job.status} (stopped)" if job.stop else job.status
         submitted = datetime.fromtimestamp(job.submit_time // 10**9, UTC)
-        namespace = (job.summary.namespace if job.summary else "") or job.namespace
         date = f"{submitted:%Y-%m-%dT%H:%M:%SZ}" if job.submit_time else ""
-        rows.append([job.id, namespace, kind, str(job.priority), status, date])
+        rows.append([job.id, job.own_namespace, kind, str(job.priority), status, date])
     if not with_namespace:
         rows = [[row[0], *row[2:]] for row in rows]
     return _table(rows)

@@ -5,7 +5,15 @@ Fields that are not known are ignored (measured on Nomad 2.0.6; also in its API 
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+DEFAULT_NAMESPACE: Final = "default"
+"""The one that is meant where none is named."""
+
+ALL_NAMESPACES: Final = "*"
+"""What stands for all of them in a question."""
 
 
 class _Answer(msgspec.Struct, rename="pascal", frozen=True):
@@ -33,6 +41,11 @@ class JobStub(_Answer, frozen=True):
     submit_time: int = 0
     job_modify_index: int = 0
     summary: JobSummary | None = msgspec.field(name="JobSummary", default=None)
+
+    @property
+    def own_namespace(self) -> str:
+        """Its namespace, by its summary where it has one."""
+        return (self.summary.namespace if self.summary else "") or self.namespace
 
 
 class AllocationStub(_Answer, frozen=True):
@@ -107,6 +120,18 @@ class Allocation(_Answer, frozen=True):
     job: Job | None = None
 
 
+class NodeAttributes(msgspec.Struct, frozen=True):
+    """What a node says of itself, by names with dots in them."""
+
+    version: str = msgspec.field(name="nomad.version", default="")
+
+
+class Namespace(_Answer, frozen=True):
+    """One namespace of `GET /v1/namespaces`: those in which the token may do anything at all."""
+
+    name: str
+
+
 class Node(_Answer, frozen=True):
     """`GET /v1/node/<id>`."""
 
@@ -115,3 +140,4 @@ class Node(_Answer, frozen=True):
     http_addr: str = msgspec.field(name="HTTPAddr", default="")
     tls_enabled: bool = msgspec.field(name="TLSEnabled", default=False)
     status: str = ""
+    attributes: NodeAttributes | None = None

@@ -7,44 +7,55 @@ from typing import TYPE_CHECKING, Final
 
 from nomad_magic.errors import RequestError
 from nomad_magic.go import path_escape
-from nomad_magic.nomad import locate
+from nomad_magic.line import mistakes
+from nomad_magic.line.flag_table import BY_NAME
+from nomad_magic.nomad import locate, suggestions
+from nomad_magic.nomad.alternatives import did_you_mean
 from nomad_magic.nomad.explain import PERMISSION_DENIED
 from nomad_magic.nomad.models import JobVersions
+from nomad_magic.nomad.suggestions import HINT_SECONDS
 from nomad_magic.record.facts import SHORT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.resolve import Resolved
-
-HINT_SECONDS: Final = 3.0
-"""How long a failure may wait for an answer that only its hint needs."""
 
 UNISOLATED: Final = frozenset({"raw_exec"})
 """The drivers whose tasks are not kept apart from their node."""
 
 
-async def hint(reason: str, action: str, resolved: Resolved, client: Client) -> str:
+async def hint(reason: str, args: ActionArgs, resolved: Resolved, client: Client) -> str:
     """Return what can be added to an agent's reason; empty when that is nothing.
 
     Args:
         reason: The agent's words.
-        action: The action's name.
+        args: The line.
         resolved: Where it was to run.
         client: To ask what else there is.
     """
     task, allocation = resolved.task, resolved.allocation
+    action = args.action
+    if not action:
+        return "The action's name is empty."
     if reason.startswith(f"action {action} not found"):
+        on = sorted(name for name in args.given if getattr(args, BY_NAME[name].field) is True)
+        if args.ignored and (meant := mistakes.of_action(action, on)):
+            return meant
         return _other_actions(action, resolved, await _newer_versions(action, resolved, client))
     if reason == PERMISSION_DENIED:
         need = "alloc-exec"
         if task.driver in UNISOLATED:
             need += f" and alloc-node-exec (the driver {task.driver} does not isolate the task)"
-        return (
-            f"The token needs {need} in the namespace {allocation.namespace}; or the node's agent "
-            "allows no remote execution (disable_remote_exec)."
-        )
+        sent = bool(client.target.token)
+        needs = f"The token needs {need} in the namespace {allocation.namespace}"
+        if not sent:
+            needs = suggestions.rights(need, allocation.namespace, sent=False).removesuffix(".")
+        return f"{needs}; or the node's agent allows no remote execution (disable_remote_exec)."
+    if reason == f"job {resolved.job} does not have allocation {allocation.id}":
+        return f"Allocation {allocation.id[:SHORT_ID]} is of another job: -job={allocation.job_id}"
     if "is not running" in reason:
         return f"Allocation {allocation.id[:SHORT_ID]} is {allocation.client_status}."
     return ""
@@ -77,7 +88,9 @@ async def _newer_versions(action: str, resolved: Resolved, client: Client) -> li
 
 def _other_actions(action: str, resolved: Resolved, newer: Sequence[int]) -> str:
     task, allocation = resolved.task, resolved.allocation
-    hints = [locate.elsewhere(allocation, action)]
+    own = [one.name for one in task.actions or ()]
+    hints = [did_you_mean(action, own) or locate.near(allocation, action)]
+    hints.append(locate.elsewhere(allocation, action))
     version = allocation.job.version if allocation.job else 0
     if newer:
         listed = ", ".join(map(str, newer))
@@ -86,7 +99,7 @@ def _other_actions(action: str, resolved: Resolved, newer: Sequence[int]) -> str
             f"Version{'s' * (len(newer) > 1)} {listed} of the job {has} it in this task; this "
             f"allocation runs version {version}, and keeps to that until it is replaced."
         )
-    names = ", ".join(action.name for action in task.actions or ())
+    names = ", ".join(own)
     hints.append(
         f"Task {task.name} has these actions: {names}."
         if names

@@ -9,13 +9,21 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from nomad_magic.errors import LocateError, RequestError, UnexpectedAnswer
 from nomad_magic.go import go_quote, path_escape
-from nomad_magic.nomad import cache, locate
-from nomad_magic.nomad.explain import PERMISSION_DENIED, Step
-from nomad_magic.nomad.models import Allocation, AllocationStub, JobStub, Node, Task
+from nomad_magic.nomad import alternatives, cache, locate, suggestions
+from nomad_magic.nomad.explain import LOOKUP_FAILED, NO_REGION, PERMISSION_DENIED, Step
+from nomad_magic.nomad.models import (
+    ALL_NAMESPACES,
+    DEFAULT_NAMESPACE,
+    Allocation,
+    AllocationStub,
+    JobStub,
+    Node,
+    Task,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,8 +31,6 @@ if TYPE_CHECKING:
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
     from nomad_magic.record.facts import Place
-
-ALL_NAMESPACES: Final = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +79,7 @@ class Resolver:
         self._located = located
         self._notice = notice
         self._job = ""
-        self._newest_index = 0
+        self._jobs: list[JobStub] = []
         self._stub: AllocationStub | None = None
         self._place = client.target.place
 
@@ -84,7 +90,12 @@ class Resolver:
             LocateError: The words do not lead to one.
             RequestError: No usable answer, with the CLI's prefix for that step.
         """
-        self._job, stub = await self._find()
+        try:
+            self._job, stub = await self._find()
+        except UnexpectedAnswer as answer:
+            if NO_REGION in answer.message and not answer.hint:
+                answer.hint = await suggestions.other_regions(self._client)
+            raise
         self._stub = stub
         place = replace(
             self._place,
@@ -114,7 +125,7 @@ class Resolver:
             allocation=allocation,
             task=task,
             node=node,
-            newest_index=self._newest_index,
+            newest_index=self._jobs[0].job_modify_index if self._jobs else 0,
         )
 
     def _enter(self, allocation: Allocation) -> Task:
@@ -142,21 +153,37 @@ class Resolver:
         """Return the job to name in the request, and the allocation."""
         args = self.args
         if args.alloc:
-            prefix = locate.sanitize_prefix(args.alloc)
-            with Step("Error querying allocation: ") as step:
-                step.denied = _needs_read_job(self.target.namespace)
-                found = await self._client.get(
-                    "/v1/allocations",
-                    {"prefix": prefix} if prefix else {},
-                    list[AllocationStub],
-                )
-                # As the CLI: with -alloc the job's word is not looked up.
-                return args.job, locate.choose_by_prefix(args.alloc, found, now=time.time())
+            # As the CLI: with -alloc the job's word is not looked up.
+            return args.job, await self._find_by_prefix(args.alloc)
         job, stubs = await self._list()
-        stub = locate.choose_allocation(job, args.group, stubs, self._choose)
+        try:
+            stub = locate.choose_allocation(job, args.group, stubs, self._choose)
+        except LocateError as error:
+            namespace = self._place.namespace or DEFAULT_NAMESPACE
+            error.hint = error.hint or alternatives.no_allocations(job, self._jobs, namespace)
+            raise
         if stub.client_status != "running":
             self._notice(_none_running(args.group, stubs))
         return job, stub
+
+    async def _find_by_prefix(self, word: str) -> AllocationStub:
+        prefix = locate.sanitize_prefix(word)
+        try:
+            with Step("Error querying allocation: ") as step:
+                step.denied = self._needs_read_job(self.target.namespace)
+                found = await self._client.get(
+                    "/v1/allocations", {"prefix": prefix} if prefix else {}, list[AllocationStub]
+                )
+                return locate.choose_by_prefix(word, found, now=time.time())
+        except UnexpectedAnswer as answer:
+            if LOOKUP_FAILED in answer.message:
+                answer.hint = answer.hint or locate.no_id(word)
+            raise
+        except LocateError as error:
+            if not error.hint:
+                asked = suggestions.other_allocations(word, self.args.job, self._client)
+                error.hint = await asked
+            raise
 
     async def _list(self) -> tuple[str, list[AllocationStub]]:
         """Return the job and its allocations.
@@ -179,7 +206,7 @@ class Resolver:
 
     async def _allocations(self, job: str, namespace: str) -> list[AllocationStub]:
         with Step(f"Error fetching allocations: error querying job {go_quote(job)}: ") as step:
-            step.denied = _needs_read_job(namespace or self.target.namespace)
+            step.denied = self._needs_read_job(namespace or self.target.namespace)
             return await self._client.get(
                 f"/v1/job/{path_escape(job)}/allocations",
                 {"all": "false", **({"namespace": namespace} if namespace else {})},
@@ -189,7 +216,8 @@ class Resolver:
     async def _find_job(self) -> tuple[str, str]:
         word = self.args.job
         try:
-            with Step(f"Error querying job prefix {go_quote(word)}: "):
+            with Step(f"Error querying job prefix {go_quote(word)}: ") as step:
+                step.denied = self._needs_read_job(self.target.namespace)
                 jobs = await self._client.get(
                     "/v1/jobs",
                     {"prefix": word, "per_page": str(locate.JOBS_PER_PAGE)},
@@ -203,7 +231,12 @@ class Resolver:
                 # Without list-jobs the word is taken as the id.
                 return word, ""
             raise
-        self._newest_index = jobs[0].job_modify_index
+        except LocateError as error:
+            if word.startswith(("-", "=")):
+                error.hint = error.hint or self.args.misread
+            error.hint = error.hint or await suggestions.other_jobs(word, self._client)
+            raise
+        self._jobs = jobs
         return chosen
 
     async def _look(self, stub: AllocationStub) -> tuple[Allocation, Node | None]:
@@ -212,7 +245,7 @@ class Resolver:
 
         async def ask_allocation() -> Allocation:
             with Step("Error querying allocation: ") as step:
-                step.denied = _needs_read_job(stub.namespace)
+                step.denied = self._needs_read_job(stub.namespace)
                 found = await self._client.get(
                     f"/v1/allocation/{path_escape(stub.id)}", namespace, Allocation
                 )
@@ -233,15 +266,14 @@ class Resolver:
         finally:
             await _ended(node)
 
+    def _needs_read_job(self, namespace: str) -> str:
+        return suggestions.rights("read-job", namespace, sent=bool(self.target.token))
+
 
 async def _ended(task: asyncio.Task[Any]) -> None:
     """End a question that nobody waits for any more, and its connection."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _needs_read_job(namespace: str) -> str:
-    return f"The token needs read-job in the namespace {namespace or 'default'}."
 
 
 def _none_running(group: str, stubs: Sequence[AllocationStub]) -> str:

@@ -100,7 +100,22 @@ class NomadMagics(Magics):
     def nomad_action(
         self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
     ) -> ActionResult | Session | None:
-        """Run an action as `nomad job action` does; a cell's body is its stdin."""
+        """Run an action of a Nomad job, as `nomad job action` does.
+
+        Usage: %nomad_action [flags] <action>
+
+        Examples::
+
+            %nomad_action -job=cache -group=redis -task=server health-check
+            r = %nomad_action -job=cache -alloc=8b5c6a3e -t=false health-check
+            %nomad_action -job=cache -group=redis -task=server flush &
+
+        The first shows the action while it runs, the second keeps its result (r.ok, r.exit_code,
+        r.text), the third runs it in the background.  %%nomad_action passes the cell's body as
+        stdin.
+
+        Help: %nomad_action -help explains every flag, %config NomadMagics the settings.
+        """
         argv, body, background = self._split(line, cell, local_ns)
         return self._run(argv, body, background=background)
 
@@ -110,7 +125,20 @@ class NomadMagics(Magics):
     def nomad(
         self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
     ) -> ActionResult | Session | None:
-        """A line copied from a terminal: `%nomad job action …` or `%nomad action …`."""
+        """Run a line that was copied from a terminal, with a % before it.
+
+        Usage: %nomad job action [flags] <action>
+
+        Examples::
+
+            %nomad job action -job=cache -group=redis -task=server health-check
+            r = %nomad action -job=cache -alloc=8b5c6a3e -t=false health-check
+            %nomad job action -job=cache -group=redis -task=server flush &
+
+        It is %nomad_action by another name; no other command of nomad runs here.
+
+        Help: %nomad job action -help explains every flag, %config NomadMagics the settings.
+        """
         argv, body, background = self._split(line, cell, local_ns)
         if argv[:2] == ["job", "action"]:
             argv = argv[2:]
@@ -129,7 +157,21 @@ class NomadMagics(Magics):
     @needs_local_scope
     @line_magic
     def nomad_agent(self, line: str, local_ns: dict[str, Any] | None = None) -> None:
-        """The embedded agent: `%nomad_agent start [job files]`, `stop` or `status`."""
+        """Start and stop an embedded agent: it runs Nomad job files as processes of this machine.
+
+        Usage: %nomad_agent [start [job files] | stop | status]
+
+        Examples::
+
+            %nomad_agent start
+            %nomad_agent start jobs/cache.nomad.hcl
+            %nomad_agent stop
+
+        The first runs a demo job.  NOMAD_ADDR and NOMAD_TOKEN of this kernel are set to the agent,
+        and are as before once it is stopped.
+
+        Help: the README's section on the embedded agent says what it can and cannot do.
+        """
         argv, _, _ = self._split(line, None, local_ns)
         self.agent.run(argv)
 

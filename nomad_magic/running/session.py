@@ -300,9 +300,7 @@ class Session:
         self._listeners.tell(Started(self.result.started))
         failure = await self._talk(connection)
         if isinstance(failure, SessionRefused) and opening.resolved is not None:
-            failure.hint = await refusals.hint(
-                failure.reason, self.args.action, opening.resolved, client
-            )
+            failure.hint = await refusals.hint(failure.reason, self.args, opening.resolved, client)
         return failure
 
     def _located(self, place: Place, command: tuple[str, ...] | None) -> None:

@@ -7,7 +7,8 @@ What is meant to differ, and so is not made here or taken out:
 - The help, whose words are our own, and the colour of errors.
 - The node is asked for together with the allocation, not after it.
 - A job that a word led to before: its allocations are asked for together with the job.
-- With -alloc an action that is not there: the job's versions are asked for, for the hint.
+- What is asked for a hint alone: with -alloc and an action that is not there the job's versions;
+  the jobs, allocations, namespaces and regions there are, where a word led to none.
 - A prefix of a job's id in the last request: the CLI sends the prefix, which fails.
 - An action with an empty name: the CLI asks for an exec session without a command instead.
 - `-t` where stdin is no terminal: the CLI refuses, here a cell's body is typed.
@@ -246,6 +247,10 @@ class Both:
         versions = bool(asked) and asked[-1].path.endswith("/versions")
         if versions and unlisted and "not found in task" in stderr:
             asked.pop()
+        if self._plain(stderr).startswith("No "):
+            # No job or no allocation: by then one question was asked.
+            del asked[1:]
+        asked = [one for one in asked if one.path != "/v1/regions"]
         for usage in self.usages:
             # Ours has words of its own.
             stdout = stdout.replace(usage, "<usage>\n")

@@ -27,9 +27,10 @@ from nomad_magic.nomad.address import Address, parse_address
 from nomad_magic.nomad.bodies import REFUSAL_BYTES, unpacked
 from nomad_magic.nomad.client import Client
 from nomad_magic.nomad.dial import DialTimeout
-from nomad_magic.nomad.explain import explain, in_between, not_json, os_error
+from nomad_magic.nomad.explain import explain, not_json, os_error
 from nomad_magic.nomad.options import Options
 from nomad_magic.nomad.protocol import ExecProtocol
+from nomad_magic.nomad.stranger import in_between
 from nomad_magic.nomad.target import Target, TLSFiles, read_target
 
 if TYPE_CHECKING:

@@ -411,11 +411,13 @@ def test_a_kept_connection_that_has_ended(*, always: bool) -> None:
         with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
             if len(opened) == 1 or not always:
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+                # An answer after which nothing more is asked, not even for a hint.
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
                 await reader.readuntil(b"\r\n\r\n")
 
+    again = errors.Unreachable if always else errors.UnexpectedAnswer
     with listening(agent) as address:
-        for expected in (errors.LocateError, errors.Unreachable if always else errors.LocateError):
+        for expected in (errors.UnexpectedAnswer, again):
             with pytest.raises(expected):
                 nomad_magic.run(LINE, env={"NOMAD_ADDR": f"http://{address}"})
     assert len(opened) == 2
@@ -540,7 +542,7 @@ def test_a_token_with_the_end_of_a_line(script: Script) -> None:
 
 def test_a_token_in_any_script_is_sent(script: Script) -> None:
     """A token need not be ASCII, as for the CLI; here it leads nowhere, but it is sent."""
-    script.answers["/v1/jobs"] = answer("[]")
-    with pytest.raises(errors.LocateError):
+    script.answers["/v1/jobs"] = answer("{}")
+    with pytest.raises(errors.UnexpectedAnswer):
         nomad_magic.run(LINE, env={"NOMAD_ADDR": script.address, "NOMAD_TOKEN": "schlüssel"})
     assert len(script.requests) == 1

@@ -52,13 +52,21 @@ ENTRIES = {
 
 PURE = {
     *("errors", "go", "record.facts", "record.humanize", "record.masking"),
-    *("nomad.address", "nomad.escape", "nomad.frames", "nomad.link", "nomad.locate"),
+    *(
+        "nomad.address",
+        "nomad.alternatives",
+        "nomad.escape",
+        "nomad.frames",
+        "nomad.link",
+        "nomad.locate",
+    ),
     *(
         "nomad.models",
         "nomad.options",
         "nomad.protocol",
         "nomad.proxies",
         "nomad.redirects",
+        "nomad.stranger",
         "nomad.target",
     ),
 }
