@@ -117,7 +117,7 @@ def test_the_contract_loads_nothing_that_a_build_does_not_have() -> None:
 
 
 def _scripts() -> dict[str, str]:
-    paths = sorted((FRONT_END / "src").glob("*.js"))
+    paths = [FRONT_END / "loader.js", *sorted((FRONT_END / "src").glob("*.js"))]
     return {
         path.name: path.read_text(encoding="utf-8")
         for path in paths
@@ -139,10 +139,11 @@ def test_the_page_speaks_only_words_of_the_contract() -> None:
             used[kind].add(word)
         for literal in re.findall(r"""["'`]([a-z_ ]+)["'`]""", text):
             spelled = {*contract.PAGE_FIELDS, *contract.KERNEL_FIELDS, *contract.RUNGS}
-            # Words of the browser's, and of the way that a press takes.
-            spelled -= {"input", "stop", "size", "output", "none", "record", "interrupt"}
+            # Words of the browser's, of the way that a press takes, and a trait of the assets.
+            spelled -= {"input", "stop", "size", "output", "none", "record", "interrupt", "code"}
             assert literal not in spelled, f"{name} spells {literal!r} by hand"
-        assert not re.search(r"send\(\s*\{", text), f"{name} makes a message by hand"
+        by_hand = re.search(r"send\(\s*\{(?! type: PAGE\.)", text)
+        assert not by_hand, f"{name} makes a message by hand"
     # What a page never says, or never listens for, is no word of theirs.
     assert used["PAGE"] == words["PAGE"]
     assert used["KERNEL"] == words["KERNEL"]

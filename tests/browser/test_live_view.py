@@ -155,6 +155,27 @@ def test_a_page_reloaded_in_mid_run_shows_the_tail_and_can_stop(
     assert "not known" not in shown(saved, 1)
 
 
+def test_a_page_that_lost_the_views_code_gets_it_from_the_kernel(
+    opened: Callable[..., Notebook],
+) -> None:
+    """VS Code's reloaded window restores the action's model, and not the one with the code."""
+    lose = "from nomad_magic.notebook.live import widget\nwidget.assets().close()"
+    notebook = opened([f"run = %nomad_action {SERVER} cat &", lose, "run.result.exit_code"])
+    start(notebook)
+    type_and_see(notebook, 1, "before")
+    notebook.run(2)
+    notebook.wait_done(2)
+    notebook.save()
+    notebook.reload()
+    expect(notebook.cell(1).locator(".xterm")).to_contain_text("before", timeout=MS)
+    type_and_see(notebook, 1, "after")
+    notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
+    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130)", timeout=MS)
+    notebook.run(3)
+    notebook.wait_done(3)
+    assert shown(notebook.save(), 3).strip() == "130"
+
+
 def test_a_page_closed_in_mid_run_tells_the_end_when_it_is_opened_again(
     opened: Callable[..., Notebook],
 ) -> None:

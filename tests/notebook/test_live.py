@@ -11,10 +11,13 @@ import os
 import queue
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jupyter_client.manager import KernelManager
+
+import nomad_magic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -175,9 +178,15 @@ def kernel(embedded_agent: Agent) -> Iterator[tuple[KernelManager, BlockingKerne
 
 
 @pytest.fixture
-def page(kernel: tuple[KernelManager, BlockingKernelClient]) -> Iterator[Page]:
+def page(
+    kernel: tuple[KernelManager, BlockingKernelClient], request: pytest.FixtureRequest
+) -> Iterator[Page]:
     page = Page(*kernel)
+    failed = request.session.testsfailed
     yield page
+    if request.session.testsfailed > failed and not page.idle:
+        # The others are to have a kernel that listens.
+        page.manager.interrupt_kernel()
     page.run("pass")
     page.finish()
 
@@ -251,6 +260,29 @@ def test_a_late_page_gets_what_came_before(page: Page) -> None:
     assert page.output().startswith(b"tick 1\r\ntick 2\r\ntick 3")
     page.send({"type": "stop", "rung": "interrupt"})
     page.finish()
+
+
+def test_a_page_without_the_views_code_asks_for_it(page: Page) -> None:
+    """A front end that restored the action's model alone gets the code by the same way.
+
+    Before and after the end: the page that asks is not one that shows the output yet.
+    """
+    page.run(f"%nomad_action {SERVER} forever")
+    started(page)
+    held = (Path(nomad_magic.__file__).parent / "notebook/static/view.js").read_text()
+
+    def answers() -> list[dict[str, Any]]:
+        return [said for said, _ in page.custom if said["type"] == "code"]
+
+    for again in (False, True):
+        page.custom.clear()
+        page.send({"type": "code"})
+        page.until(answers, "the code")
+        assert [said["code"] for said in answers()] == [held]
+        assert answers()[0]["version"]
+        if not again:
+            page.send({"type": "stop", "rung": "interrupt"})
+            page.finish()
 
 
 def test_a_gap_is_filled_by_a_snapshot(page: Page) -> None:

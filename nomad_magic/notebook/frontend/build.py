@@ -107,7 +107,7 @@ def _build(stamp: str) -> None:
         esbuild += ["--format=esm", f"--target={BROWSERS}", f"--banner:js={stamp}"]
         view = ["src/view.js", "--bundle", "--loader:.css=text", "--outfile=out/view.js"]
         _run([*esbuild, *view], folder, node)
-        _run([*esbuild, "loader.js", "--outfile=out/loader.js"], folder, node)
+        _run([*esbuild, "loader.js", "--bundle", "--outfile=out/loader.js"], folder, node)
         _write_licences(folder)
         STATIC.mkdir(exist_ok=True)
         for built in (folder / "out").iterdir():

@@ -1,8 +1,13 @@
 // What each action's widget carries: it fetches the view's code from the one model that holds
 // it for the whole kernel, imports it once per page, and hands everything over to it.
 
-const GONE =
-  "The kernel that ran this action is gone. How the action ended is not known: it may still run.";
+import { KERNEL, PAGE } from "./src/contract.js";
+
+/** After how long without an answer a reader is told, in ms; the answer may come all the same. */
+const SILENT_MS = 5000;
+
+const SILENT =
+  "The kernel has not answered yet. The action may be running: press ■ (interrupt) to stop it.";
 const REFUSED =
   "This page does not let the view of the action load. The action runs all the same: " +
   "press ■ (interrupt) to stop it; its record appears here when it ends.";
@@ -27,17 +32,29 @@ async function evaluate(code) {
   }
 }
 
+/** The code from the one model that holds it. */
+async function fromAssets(model) {
+  const id = model.get("assets").replace("IPY_MODEL_", "");
+  const assets = await model.widget_manager.get_model(id);
+  return { code: assets.get("code"), version: assets.get("version") };
+}
+
+/** The code by the action's own messages: a front end may have lost that model, and not this one. */
+function fromKernel(model) {
+  return new Promise((resolve) => {
+    const heard = (message) => {
+      if (message.type !== KERNEL.CODE) return;
+      model.off("msg:custom", heard);
+      resolve(message);
+    };
+    model.on("msg:custom", heard);
+    model.send({ type: PAGE.CODE });
+  });
+}
+
 async function load(model) {
-  let code, version;
-  try {
-    const id = model.get("assets").replace("IPY_MODEL_", "");
-    const assets = await model.widget_manager.get_model(id);
-    code = assets.get("code");
-    version = assets.get("version");
-  } catch {
-    code = "";
-  }
-  if (!code) throw new Error(GONE);
+  let { code, version } = await fromAssets(model).catch(() => ({}));
+  if (!code) ({ code, version } = await fromKernel(model));
   if (!modules.has(version)) modules.set(version, evaluate(code));
   try {
     return await modules.get(version);
@@ -68,11 +85,18 @@ export default () => {
       };
     },
     async render({ el }) {
+      const note = document.createElement("div");
+      note.style.color = "var(--jp-ui-font-color1, var(--vscode-foreground, inherit))";
+      el.append(note);
+      const silent = setTimeout(() => (note.textContent = SILENT), SILENT_MS);
       try {
-        return (await page).render(el);
+        const opened = await page;
+        note.remove();
+        return opened.render(el);
       } catch (error) {
-        el.style.color = "var(--jp-ui-font-color1, inherit)";
-        el.textContent = error.message;
+        note.textContent = error.message;
+      } finally {
+        clearTimeout(silent);
       }
     },
   };

@@ -20,6 +20,8 @@ from nomad_magic.record.facts import Outcome, Rung, Tone
 class PageMessage(enum.StrEnum):
     """What a page says.  Each has `client`, the page's own name."""
 
+    CODE = "code"
+    """It has no code for the view: the model that holds it was not restored (VS Code)."""
     READY = "ready"
     """It has nothing, or missed something: it wants a snapshot."""
     ACK = "ack"
@@ -34,6 +36,8 @@ class PageMessage(enum.StrEnum):
 class KernelMessage(enum.StrEnum):
     """What the kernel says.  Bytes of output travel beside it, in the only buffer."""
 
+    CODE = "code"
+    """The view's `code` and its `version`, for whoever has none."""
     SNAPSHOT = "snapshot"
     """All that the page `client` should show, up to `seq`."""
     OUTPUT = "output"
@@ -45,6 +49,7 @@ class KernelMessage(enum.StrEnum):
 
 
 PAGE_FIELDS: Final[dict[PageMessage, tuple[str, ...]]] = {
+    PageMessage.CODE: (),
     PageMessage.READY: (),
     PageMessage.ACK: ("seq",),
     PageMessage.STOP: ("rung",),
@@ -52,6 +57,7 @@ PAGE_FIELDS: Final[dict[PageMessage, tuple[str, ...]]] = {
     PageMessage.INPUT: ("data", "reply"),
 }
 KERNEL_FIELDS: Final[dict[KernelMessage, tuple[str, ...]]] = {
+    KernelMessage.CODE: ("code", "version"),
     KernelMessage.SNAPSHOT: ("client", "seq", "skipped"),
     KernelMessage.OUTPUT: ("seq", "skipped"),
     KernelMessage.ENDED: ("seq",),

@@ -67,16 +67,25 @@ class Output:
         session: Whose output.
         channel: The widget.
         wake: Called, from any thread, when a page has said something.
+        code: Returns the view's code and its version, for a page that has lost them.
 
     Attributes:
         pages: Those that show it; hears what they say.
     """
 
-    def __init__(self, session: Session, channel: Channel, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        channel: Channel,
+        wake: Callable[[], None],
+        code: Callable[[], tuple[str, str]],
+    ) -> None:
         self.pages = Pages(session, self._heard)
         self._session = session
         self._channel = channel
         self._wake = wake
+        self._code = code
+        self._wants_code = False
         self._reader = Reader(session.result.transcript, session.result.masker)
         self._seq = 0
         self._skipped = 0
@@ -96,6 +105,7 @@ class Output:
         if kind is PageMessage.STOP and self._looks:
             # The page is to have its hands free for the end.
             self._due = time.monotonic() + FLOOD_SECONDS
+        self._wants_code = self._wants_code or kind is PageMessage.CODE
         self._wake()
         if self._record is not None:
             # The run is over, and nobody else is there to answer.
@@ -181,6 +191,10 @@ class Output:
 
     def _answer(self) -> None:
         """Send a page that is new, or missed a message, all that it should show."""
+        if self._wants_code:
+            self._wants_code = False
+            code, version = self._code()
+            self._say(KernelMessage.CODE, code=code, version=version)
         asking = self.pages.asking()
         if asking:
             # A page that comes late starts its clock from here.

@@ -81,6 +81,10 @@ class Pages:
         except ValueError:
             # Of another version of the view, or of no view at all.
             return
+        if kind is PageMessage.CODE:
+            # Not a page yet: it has nothing to show the output with.
+            self._said(kind)
+            return
         client, session = str(content.get("client")), self._session
         if not self._pages:
             session.take_time(OPENING_SECONDS)

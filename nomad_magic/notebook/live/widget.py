@@ -80,11 +80,16 @@ def close_later(widget: ActionWidget) -> None:
     _over.append((time.monotonic(), widget))
 
 
+def code() -> tuple[str, str]:
+    """Return the view's code and its version."""
+    text = (STATIC / "view.js").read_text(encoding="utf-8")
+    return text, hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def assets() -> Assets:
     """Return this kernel's assets; the first call sends them to the page."""
     # A kernel that closes all its widgets (`Widget.close_all`) needs them sent again.
     if not _assets or _assets[0].comm is None:
-        code = (STATIC / "view.js").read_text()
-        version = hashlib.sha256(code.encode()).hexdigest()[:16]
-        _assets[:] = [Assets(code=code, version=version)]
+        text, version = code()
+        _assets[:] = [Assets(code=text, version=version)]
     return _assets[0]

@@ -73,7 +73,7 @@ class WidgetView(View):
             notice="\n".join(result.notices),
             background=background,
         )
-        self._output = Output(session, self._widget, self.wake)
+        self._output = Output(session, self._widget, self.wake, widget.code)
         self._widget.on_msg(lambda _widget, content, _buffers: self._output.pages.hear(content))
         if background and control_channel.listen(shell, self._display, self._output.pages):
             self._widget.control = self._display
