@@ -5,11 +5,46 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support import nomads
+from support import jupyter, nomads
 from support.cells import Shell, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
+
+
+def pytest_report_header() -> list[str]:
+    return [
+        f"conformance: against {' and '.join(nomads.AGENTS)}",
+        f"browser: {jupyter.find_browser() or jupyter.MISSING}",
+    ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if jupyter.find_browser() is None:
+        terminalreporter.section("browser tests")
+        terminalreporter.line(jupyter.MISSING, red=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Give each process whole files, which share what they start, in the order of their names.
+
+    All files with a browser go to one: two browsers at once are too much for two processors, and
+    to start them and their servers takes long.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where it is in use
+
+    class Files(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "browser" if path.startswith("tests/browser/") else path
+
+    # By the number of tests the quick ones would come first, and the browser last.
+    config.option.loadscopereorder = False
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,7 @@ def test_a_press_while_the_session_opens_is_typed_into_it(script: Script) -> Non
     running = nomad_magic.start(f"{SERVER} -t quiet", env={"NOMAD_ADDR": script.address})
     until(lambda: asked(script) == 1, seconds=10, what="the action is asked for")
     running.stop()
+    script.speak()
     result = running.wait(20)
     assert (result.outcome, result.exit_code) == (Outcome.INTERRUPTED, 130)
     assert asked(script) == 1
