@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from support import jupyter, nomads
 from support.cells import Shell, environment
+from support.scripted import Script, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +54,23 @@ def embedded_agent() -> Iterator[nomads.Agent]:
     """The embedded agent with the three job files."""
     with nomads.embedded() as agent:
         yield agent
+
+
+@pytest.fixture
+def named_agent(
+    embedded_agent: nomads.Agent,
+    no_agent_from_outside: None,  # noqa: ARG001 - it must be first
+) -> nomads.Agent:
+    """The embedded agent, named by the environment as for the CLI."""
+    os.environ.update(embedded_agent.environ)
+    return embedded_agent
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """An agent that does what the test says."""
+    with scripted() as script:
+        yield script
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from support.nomads import until
-from support.scripted import Script, leave, scripted
+from support.scripted import Script, leave
 
 import nomad_magic
 from nomad_magic import errors
@@ -21,18 +21,10 @@ from nomad_magic.record.facts import Outcome
 from nomad_magic.running import api, loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from support.nomads import Agent
     from websockets.asyncio.server import ServerConnection
 
 SERVER = "-job=cache -group=redis -task=server"
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    with scripted() as script:
-        yield script
 
 
 def asked(script: Script) -> int:
