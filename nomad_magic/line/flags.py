@@ -228,21 +228,17 @@ def _build(given: Mapping[str, str], words: Sequence[str], *, stdin_is_tty: bool
     escape = "" if given.get("e") == "none" else given.get("e", "~")
     if len(to_bytes(escape)) > 1:
         raise _usage_error("-e requires 'none' or a single character", misread or mistakes.ESCAPE)
-    texts: dict[str, Any] = {
-        BY_NAME[name].field: value
+    values: dict[str, Any] = {
+        BY_NAME[name].field: value if BY_NAME[name].kind == "string" else value == "true"
         for name, value in given.items()
-        if BY_NAME[name].kind == "string"
     }
     return ActionArgs(
         action=words[0],
-        stdin=stdin,
-        tty=tty,
-        tls_skip_verify=given.get("tls-skip-verify") == "true",
         # The colour words count wherever they stand, so they are not among the ignored.
         ignored=tuple(word for word in _masked(words[1:]) if word not in _NO_COLOR | _FORCE_COLOR),
         given=frozenset(name for name, value in given.items() if value or name == "e"),
         misread=misread,
-        **(texts | {"escape": escape}),
+        **(values | {"stdin": stdin, "tty": tty, "escape": escape}),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import (
@@ -272,16 +273,8 @@ class NomadMagics(Magics):
         raise error
 
     def _options(self) -> Options:
-        return Options(
-            connect_timeout=self.connect_timeout,
-            answer_timeout=self.answer_timeout,
-            timeout=self.timeout,
-            grace=self.grace,
-            direct=self.direct,
-            link_timeout=self.link_timeout,
-            max_answer_bytes=self.max_answer_bytes,
-            max_frame_bytes=self.max_frame_bytes,
-        )
+        # Each is a setting of the same name.
+        return Options(**{option.name: getattr(self, option.name) for option in fields(Options)})
 
     @property
     def _shell(self) -> InteractiveShell:

@@ -186,7 +186,7 @@ def interrupted_code(result: ActionResult) -> int:
 
 
 def _carry(error: BaseException, result: ActionResult) -> None:
-    """Return an exception that is not ours the result, where it takes one."""
+    """Let an exception that is not ours carry the result, where it can."""
     with contextlib.suppress(AttributeError):
         error.result = result  # type: ignore[attr-defined]  # it is any exception at all
 

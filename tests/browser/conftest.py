@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 REQUIRED = "NOMAD_MAGIC_REQUIRE_BROWSER"
 ARTEFACTS = Path(__file__).parent.parent.parent / "build" / "screenshots"
-MISSING = "NO CHROMIUM IS FOUND: the live view is NOT tested here; install the package chromium"
 
 # The front end and the ipykernel; None is the newest.
 MATRIX = [
@@ -35,32 +34,26 @@ def name_of(place: tuple[str, str | None]) -> str:
     return f"{place[0]}-{place[1] or 'newest'}"
 
 
-def pytest_report_header() -> str:
-    found = jupyter.find_browser()
-    return f"browser: {found}" if found else f"browser: {MISSING}"
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.fixture(scope="session")
+def found() -> None:
+    """Leave a test out, or have it fail, where there is no browser."""
     if jupyter.find_browser() is None:
-        terminalreporter.section("browser tests")
-        terminalreporter.line(MISSING, red=True)
+        if os.environ.get(REQUIRED):
+            pytest.fail(jupyter.MISSING)
+        pytest.skip(jupyter.MISSING)
 
 
 # Of the module, not of the session: while it is open, playwright has an event loop running in
 # this thread, in which other tests could not run theirs.
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if jupyter.find_browser() is None:
-        if os.environ.get(REQUIRED):
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
+def chromium(found: None) -> Iterator[Browser]:  # noqa: ARG001 - it must be first
     with jupyter.browser() as browser:
         yield browser
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(
-    chromium: Browser,  # noqa: ARG001 - without one there is nothing to serve
+    found: None,  # noqa: ARG001 - without one there is nothing to serve
     embedded_agent: Agent,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[jupyter.Server]:
@@ -88,6 +81,8 @@ def notebooks(
 
     yield notebook
     context.close()
+    # The server goes on, and would have the next module meet these kernels again.
+    server.end_kernels()
 
 
 @pytest.fixture(params=MATRIX, ids=name_of)
@@ -125,6 +120,28 @@ def opened(
         # Whatever state it is in: the next test gets a new one.
         for notebook in used:
             notebook.close()
+
+
+@pytest.fixture
+def theme(
+    opened: Callable[..., jupyter.Notebook],  # noqa: ARG001 - it closes what has failed, afterwards
+) -> Iterator[Callable[[jupyter.Notebook, str], None]]:
+    """Change the theme of JupyterLab; the next test has the light one again."""
+    used: list[jupyter.Notebook] = []
+
+    def change(notebook: jupyter.Notebook, name: str) -> None:
+        used.append(notebook)
+        notebook.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
+            f"JupyterLab {name}",
+        )
+        notebook.page.wait_for_function(
+            "name => document.body.dataset.jpThemeName === name", arg=f"JupyterLab {name}"
+        )
+
+    yield change
+    for notebook in used[:1]:
+        change(notebook, "Light")
 
 
 @pytest.fixture

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import statistics
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 from support.nomads import until
+from support.processes import running as running_processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from playwright.sync_api import Browser
@@ -106,14 +107,21 @@ def test_run_all_keeps_its_order(opened: Callable[..., Notebook]) -> None:
 
 
 def test_run_all_stops_at_a_failure(opened: Callable[..., Notebook]) -> None:
-    """With a failing first the others do not run."""
-    notebook = opened([f"%nomad_action {SERVER} fail", "print('never')"])
+    """With a failing first the others do not run.
+
+    It fails by a key, which comes to the kernel after the other cells: what has not come when a
+    cell fails, a kernel runs.
+    """
+    notebook = opened([f"%nomad_action {SERVER} cat", "print('never')"])
     notebook.run_all()
+    running(notebook, 1)
+    notebook.cell(1).locator(".xterm-helper-textarea").press("Control+c")
     notebook.wait_done(1)
     expect(notebook.cell(1)).to_contain_text("ActionFailed", timeout=MS)
+    expect(notebook.cell(2).locator(".jp-InputPrompt")).to_have_text("[ ]:", timeout=MS)
     saved = notebook.save()
     assert saved.cells[2].outputs == []
-    assert "fail · exit 3 in" in shown(saved, 1)
+    assert "cat · exit 130 in" in shown(saved, 1)
     check_saved(saved)
 
 
@@ -293,16 +301,9 @@ def test_without_the_pump_stop_interrupts_or_says_what_to_press(
     assert "interrupted (exit 130)" in shown(notebook.save(), 3)
 
 
-def sleepers() -> set[str]:
-    """Return the processes of the action `quiet` that run below this one."""
-    listed = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,args="], check=True, capture_output=True, text=True
-    ).stdout
-    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
-    below = {str(os.getpid())}
-    while more := {pid for pid, parent, *_ in rows if parent in below} - below:
-        below |= more
-    return {pid for pid, _, *args in rows if pid in below and args == ["/bin/sleep 12345"]}
+def sleepers() -> AbstractSet[int]:
+    """Return the processes of the action `quiet`."""
+    return running_processes("/bin/sleep", "12345").keys()
 
 
 def test_a_kernel_that_is_shut_down_leaves_no_process(opened: Callable[..., Notebook]) -> None:
@@ -530,7 +531,9 @@ def test_fifty_megabytes_leave_the_page_alive(
 
 
 def test_it_looks_as_it_should(
-    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
+    opened: Callable[..., Notebook],
+    theme: Callable[[Notebook, str], None],
+    screenshot: Callable[[Notebook, str], None],
 ) -> None:
     """Pictures of the running view and of the ends, light and dark, kept as artefacts."""
     notebook = opened(
@@ -540,17 +543,13 @@ def test_it_looks_as_it_should(
             f"%nomad_action {SERVER} fail",
         ]
     )
-    for theme in ("JupyterLab Light", "JupyterLab Dark"):
-        name = theme.rpartition(" ")[2].lower()
-        notebook.page.evaluate(
-            "theme => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}) }",
-            theme,
-        )
+    for name in ("Light", "Dark"):
+        theme(notebook, name)
         notebook.run_all()
         running(notebook, 2)
         expect(notebook.cell(2).locator(".xterm")).to_contain_text("tick 3", timeout=MS)
-        screenshot(notebook, f"running-{name}")
+        screenshot(notebook, f"running-{name.lower()}")
         notebook.click_and_time(2)
         notebook.wait_done(3)
         expect(notebook.cell(3)).to_contain_text("ActionFailed", timeout=MS)
-        screenshot(notebook, f"ends-{name}")
+        screenshot(notebook, f"ends-{name.lower()}")

@@ -67,21 +67,6 @@ CONTRASTS = """selector => {
 """The contrast of each text below some elements, against what is really behind it."""
 
 
-@pytest.fixture
-def theme(opened: Callable[..., Notebook]) -> Callable[[Notebook, str], None]:
-    def change(notebook: Notebook, name: str) -> None:
-        notebook.page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
-            f"JupyterLab {name}",
-        )
-        notebook.page.wait_for_function(
-            "name => document.body.dataset.jpThemeName === name", arg=f"JupyterLab {name}"
-        )
-
-    del opened
-    return change
-
-
 def test_no_formula_is_made_of_a_command(opened: Callable[..., Notebook]) -> None:
     """Two `$` in a command stay what they are, where MathJax is there and works."""
     control = "from IPython.display import HTML, display\ndisplay(HTML('<p>a $x^2$ b $y$</p>'))"
@@ -165,23 +150,20 @@ def test_every_word_reads(
         ]
     )
     theme(notebook, name)
-    try:
-        notebook.run_all()
-        expect(notebook.cell(2).locator(".xterm")).to_contain_text("tick 2", timeout=MS)
-        words = notebook.page.evaluate(CONTRASTS, ".nomad-action")
-        assert {"running", "forever", "Disconnect"} <= {text for text, _ in words}
-        notebook.page.set_viewport_size({"width": 620, "height": 900})
-        screenshot(notebook, f"running-narrow-{name.lower()}")
-        notebook.page.set_viewport_size({"width": 1100, "height": 900})
-        notebook.click_and_time(2, "Disconnect")
-        notebook.wait_done(3)
-        expect(notebook.cell(3).locator(".nomad-magic")).to_be_visible(timeout=MS)
-        for index in (1, 2, 3):
-            notebook.cell(index).locator("summary").click()
-        words += notebook.page.evaluate(CONTRASTS, ".nomad-magic")
-        screenshot(notebook, f"record-{name.lower()}")
-    finally:
-        theme(notebook, "Light")
+    notebook.run_all()
+    expect(notebook.cell(2).locator(".xterm")).to_contain_text("tick 2", timeout=MS)
+    words = notebook.page.evaluate(CONTRASTS, ".nomad-action")
+    assert {"running", "forever", "Disconnect"} <= {text for text, _ in words}
+    notebook.page.set_viewport_size({"width": 620, "height": 900})
+    screenshot(notebook, f"running-narrow-{name.lower()}")
+    notebook.page.set_viewport_size({"width": 1100, "height": 900})
+    notebook.click_and_time(2, "Disconnect")
+    notebook.wait_done(3)
+    expect(notebook.cell(3).locator(".nomad-magic")).to_be_visible(timeout=MS)
+    for index in (1, 2, 3):
+        notebook.cell(index).locator("summary").click()
+    words += notebook.page.evaluate(CONTRASTS, ".nomad-magic")
+    screenshot(notebook, f"record-{name.lower()}")
     assert any(re.search("SHA-256", text) for text, _ in words)
     dim = [(text, round(contrast, 2)) for text, contrast in words if contrast < 4.5]
     assert not dim

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from support.certificates import Certificates
 
 
-def pytest_report_header() -> str:
-    return f"conformance: against {' and '.join(nomads.AGENTS)}"
-
-
 @pytest.fixture(scope="session")
 def real_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nomads.Agent]:
     with nomads.real(tmp_path_factory.mktemp("nomad")) as agent:

@@ -7,8 +7,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
+from support import processes
 from support.nomads import until
 
 import nomad_magic
@@ -23,17 +23,10 @@ if TYPE_CHECKING:
     Pids = Callable[[], set[int]]
 
 SERVER = "-job=cache -group=redis -task=server"
+STUBBORN = ("/bin/sh", "-c", "trap '' INT HUP TERM; while true; do sleep 0.3; done")
+QUIET = ("/bin/sleep", "12345")
 
 pytestmark = pytest.mark.usefixtures("agent")
-
-
-def processes(*command: str) -> set[int]:
-    """Return the ids of the processes that run a command."""
-    found = set()
-    for process in psutil.process_iter(["cmdline"]):
-        if process.info["cmdline"] == list(command):
-            found.add(process.pid)
-    return found
 
 
 def interrupt_when(condition: Callable[[], bool]) -> threading.Thread:
@@ -51,8 +44,8 @@ def interrupt_when(condition: Callable[[], bool]) -> threading.Thread:
 @pytest.fixture
 def quiet() -> Pids:
     """The processes of the action `quiet` that this test started."""
-    before = processes("/bin/sleep", "12345")
-    return lambda: processes("/bin/sleep", "12345") - before
+    before = processes.running(*QUIET)
+    return lambda: processes.running(*QUIET).keys() - before
 
 
 def end(pids: set[int]) -> None:
@@ -92,6 +85,8 @@ def test_an_interrupt_without_a_terminal_says_that_the_process_may_still_run(
 
 def test_the_ladder_ends_what_ignores_an_interrupt() -> None:
     """On a tty the second rung ends a process that ignores the first: exit code 131."""
+    # Those that other tests have left behind.
+    before = processes.running(*STUBBORN)
     session = nomad_magic.start(f"{SERVER} -t stubborn")
     until(
         lambda: session.next_stop is Rung.INTERRUPT and session.result.started is not None,
@@ -100,9 +95,9 @@ def test_the_ladder_ends_what_ignores_an_interrupt() -> None:
     )
     # The shell needs a moment to set its traps, and tells nobody when it has.
     until(
-        lambda: any(
-            process.info["cmdline"] == ["sleep", "0.3"]
-            for process in psutil.process_iter(["cmdline"])
+        lambda: bool(
+            {*processes.running("sleep", "0.3").values()}
+            & (processes.running(*STUBBORN).keys() - before)
         ),
         seconds=20,
         what="stubborn is in its loop",

@@ -103,7 +103,8 @@ def test_every_flag_reaches_its_field() -> None:
                 assert getattr(read("-job=j", f"-{name}=false", "a"), flag.field) is False
             else:
                 assert getattr(read("-job=j", f"-{name}", "a"), flag.field) is True
-    assert len({name for flag in FLAGS for name in (flag.name, *flag.synonyms)}) == 20
+    names = [name for flag in FLAGS for name in (flag.name, *flag.synonyms)]
+    assert len(names) == len(set(names)) >= 20
 
 
 @pytest.mark.parametrize("word", ["1", "t", "T", "true", "TRUE", "True"])

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.scripted import Script, leave, scripted
+from support.scripted import Script, leave
 
 import nomad_magic
 from nomad_magic import errors
@@ -22,10 +22,9 @@ LINE = "-job=cache -group=redis -task=server hello"
 
 
 @pytest.fixture
-def script() -> Iterator[Script]:
-    with scripted() as script:
-        script.session = leave
-        yield script
+def script(script: Script) -> Script:
+    script.session = leave
+    return script
 
 
 @pytest.fixture

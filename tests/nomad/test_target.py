@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from nomad_magic.errors import SettingsError, UsageError
 from nomad_magic.line import flags
+from nomad_magic.line.flag_table import FLAGS, Flag
 from nomad_magic.line.flags import ActionArgs
 from nomad_magic.nomad.address import Address, parse_address, stray
 from nomad_magic.nomad.locate import sanitize_prefix
@@ -42,28 +43,36 @@ def refused(address: str) -> SettingsError:
 # Precedence
 
 
+READ = {
+    "region": lambda found: found.region,
+    "namespace": lambda found: found.namespace,
+    "token": lambda found: found.token,
+    "ca-cert": lambda found: found.tls.ca_cert,
+    "ca-path": lambda found: found.tls.ca_path,
+    "client-cert": lambda found: found.tls.client_cert,
+    "client-key": lambda found: found.tls.client_key,
+    "tls-server-name": lambda found: found.tls.server_name,
+}
+"""What of a target each flag is for; the address, and booleans, have tests of their own."""
+
+
 @pytest.mark.parametrize(
-    ("flag", "variable", "read", "default"),
+    "flag",
     [
-        ("region", "NOMAD_REGION", lambda found: found.region, ""),
-        ("namespace", "NOMAD_NAMESPACE", lambda found: found.namespace, ""),
-        ("token", "NOMAD_TOKEN", lambda found: found.token, ""),
-        ("ca-cert", "NOMAD_CACERT", lambda found: found.tls.ca_cert, ""),
-        ("ca-path", "NOMAD_CAPATH", lambda found: found.tls.ca_path, ""),
-        ("client-cert", "NOMAD_CLIENT_CERT", lambda found: found.tls.client_cert, ""),
-        ("client-key", "NOMAD_CLIENT_KEY", lambda found: found.tls.client_key, ""),
-        ("tls-server-name", "NOMAD_TLS_SERVER_NAME", lambda found: found.tls.server_name, ""),
+        flag
+        for flag in FLAGS
+        if flag.environment and flag.kind == "string" and flag.name != "address"
     ],
+    ids=lambda flag: flag.name,
 )
-def test_a_flag_wins_over_the_environment_and_that_over_the_default(
-    flag: str, variable: str, read: Any, default: str
-) -> None:
+def test_a_flag_wins_over_the_environment_and_that_over_the_default(flag: Flag) -> None:
     """A flag that is given as empty, and an empty variable, are as if not there."""
-    assert read(settings(f"-{flag}=one", **{variable: "two"})) == "one"
-    assert read(settings(f"-{flag}=", **{variable: "two"})) == "two"
+    name, variable, read = flag.name, flag.environment, READ[flag.name]
+    assert read(settings(f"-{name}=one", **{variable: "two"})) == "one"
+    assert read(settings(f"-{name}=", **{variable: "two"})) == "two"
     assert read(settings(**{variable: "two"})) == "two"
-    assert read(settings(**{variable: ""})) == default
-    assert read(settings()) == default
+    assert read(settings(**{variable: ""})) == ""
+    assert read(settings()) == ""
 
 
 def test_the_address_follows_the_same_rule_and_remembers_who_gave_it() -> None:

@@ -20,9 +20,8 @@ SERVER = "-job=cache -group=redis -task=server"
 
 
 @pytest.fixture(autouse=True)
-def agent(embedded_agent: Agent, no_agent_from_outside: None) -> Agent:  # noqa: ARG001 - it must be first
-    os.environ.update(embedded_agent.environ)
-    return embedded_agent
+def agent(named_agent: Agent) -> Agent:
+    return named_agent
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -115,7 +114,6 @@ def test_a_flood_does_not_fill_the_notebook() -> None:
     assert shown(run.cells[2]).split() == [str(len(whole)), "True"]
 
 
-@pytest.mark.usefixtures("agent")
 def test_a_progress_bar_is_kept_in_its_last_state(tmp_path: Path) -> None:
     """A runner would keep every step; what a screen showed at last is in the record."""
     cell = "%nomad_action -t -job=cache -group=redis -task=server progress"

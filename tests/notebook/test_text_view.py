@@ -96,22 +96,20 @@ def test_keys_reach_the_action_and_the_action_alone(embedded_agent: Agent) -> No
         assert not screen.is_raw()
 
 
-def test_ctrl_c_is_a_key(embedded_agent: Agent) -> None:
-    """Ctrl-C goes to the action, which leaves with 130, as under the CLI."""
+@pytest.mark.parametrize(
+    ("keys", "left", "said"),
+    [(b"\x03", b"left 130\r\n", b"ActionFailed"), (b"~.", b"left 1\r\n", b"Connection closed")],
+    ids=["ctrl-c", "escape"],
+)
+def test_keys_that_end_an_action(
+    embedded_agent: Agent, keys: bytes, left: bytes, said: bytes
+) -> None:
+    """As under the CLI: Ctrl-C goes to the action, and `~.` at a line's start ends the session."""
     with terminal(embedded_agent, f"{SERVER} forever") as screen:
         screen.wait_for(b"tick 1")
-        screen.type(b"\x03")
-        screen.wait_for(b"left 130")
-        assert b"ActionFailed" in screen.shown
-
-
-def test_the_escape_character_ends_the_session(embedded_agent: Agent) -> None:
-    """`~.` at the start of a line closes the connection."""
-    with terminal(embedded_agent, f"{SERVER} forever") as screen:
-        screen.wait_for(b"tick 1")
-        screen.type(b"~.")
-        screen.wait_for(b"left 1\r\n")
-        assert b"Connection closed" in screen.shown
+        screen.type(keys)
+        screen.wait_for(left)
+        assert said in screen.shown
 
 
 def test_lines_reach_an_action_without_a_terminal(embedded_agent: Agent) -> None:

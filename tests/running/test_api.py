@@ -24,9 +24,8 @@ SERVER = "-job=cache -group=redis -task=server"
 
 
 @pytest.fixture(autouse=True)
-def agent(embedded_agent: Agent, no_agent_from_outside: None) -> Agent:  # noqa: ARG001 - it must be first
-    os.environ.update(embedded_agent.environ)
-    return embedded_agent
+def agent(named_agent: Agent) -> Agent:
+    return named_agent
 
 
 def test_run_gives_the_result() -> None:
@@ -146,6 +145,18 @@ def test_a_result_gives_its_output_in_every_form(tmp_path: Path) -> None:
     assert saved.read_bytes() == colour.stdout_bytes
 
 
+def printed(script: str, agent: Agent) -> bytes:
+    """Run a script in an interpreter of its own, and return what it prints."""
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **agent.environ},
+        capture_output=True,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        timeout=30,
+    ).stdout
+
+
 def test_the_interpreter_ends_its_actions_when_it_ends(agent: Agent) -> None:
     """A script that ends with an action running on a tty leaves no process behind."""
     script = (
@@ -157,15 +168,7 @@ def test_the_interpreter_ends_its_actions_when_it_ends(agent: Agent) -> None:
         "atexit._run_exitfuncs()\n"
         "print('', session.result.exit_code)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, **agent.environ},
-        capture_output=True,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        timeout=30,
-    )
-    assert done.stdout.split()[1] == b"130"
+    assert printed(script, agent).split()[1] == b"130"
 
 
 def test_nothing_of_ipython_is_loaded(agent: Agent) -> None:
@@ -176,15 +179,7 @@ def test_nothing_of_ipython_is_loaded(agent: Agent) -> None:
         f"nomad_magic.run('{SERVER} hello')\n"
         "print(sorted(early), 'IPython' in sys.modules)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, **agent.environ},
-        capture_output=True,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        timeout=30,
-    )
-    assert done.stdout.strip() == b"[] False"
+    assert printed(script, agent).strip() == b"[] False"
 
 
 def test_a_session_that_takes_its_time_loses_nothing() -> None:

@@ -22,19 +22,11 @@ from nomad_magic.nomad import target
 from nomad_magic.record.facts import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from websockets.asyncio.server import ServerConnection
     from websockets.http11 import Response
 
 LINE = "-job=cache -group=redis -task=server hello"
 HTML = "<html>\n<head><title>502 Bad Gateway</title></head><body>nginx</body></html>\n"
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    with scripted() as script:
-        yield script
 
 
 def failure(script: Script, line: str = LINE, **options: Any) -> errors.NomadMagicError:

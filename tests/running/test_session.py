@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from support.nomads import until
-from support.scripted import Script, leave, scripted
+from support.scripted import Script, leave
 
 import nomad_magic
 from nomad_magic import errors
@@ -21,18 +21,10 @@ from nomad_magic.record.facts import Outcome
 from nomad_magic.running import api, loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from support.nomads import Agent
     from websockets.asyncio.server import ServerConnection
 
 SERVER = "-job=cache -group=redis -task=server"
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    with scripted() as script:
-        yield script
 
 
 def asked(script: Script) -> int:
@@ -91,6 +83,7 @@ def test_a_press_while_the_session_opens_is_typed_into_it(script: Script) -> Non
     running = nomad_magic.start(f"{SERVER} -t quiet", env={"NOMAD_ADDR": script.address})
     until(lambda: asked(script) == 1, seconds=10, what="the action is asked for")
     running.stop()
+    script.speak()
     result = running.wait(20)
     assert (result.outcome, result.exit_code) == (Outcome.INTERRUPTED, 130)
     assert asked(script) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import sys
@@ -58,6 +59,8 @@ class Shell:
 
     def close(self) -> None:
         self.run("%unload_ext nomad_magic")
+        # Else each shell collects garbage at the end of the process, and of each that is forked.
+        atexit.unregister(self.ipython.atexit_operations)
 
     def run(self, cell: str) -> Ran:
         with _caught() as (out, err):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+MISSING = "NO CHROMIUM IS FOUND: the live view is NOT tested here; install the package chromium"
 BROWSER_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -61,13 +61,20 @@ class Script:
     session: Callable[[ServerConnection], Awaitable[None]] | None = None
     """What happens once the websocket is open."""
     silent: str = ""
-    """The path that gets no answer for as long as a test takes."""
+    """The path that gets no answer until `speak` is called."""
     cut: str = ""
     """The path whose connection is reset instead of an answer."""
     requests: list[str] = field(default_factory=list)
     """The paths that were asked for, in order."""
     headers: list[Headers] = field(default_factory=list)
     address: str = ""
+    _speaking: asyncio.Event = field(default_factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def speak(self) -> None:
+        """Let what was kept silent have its answer."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._speaking.set)
 
     def respond(
         self, connection: ServerConnection, request: Request
@@ -77,7 +84,7 @@ class Script:
         self.headers.append(request.headers)
         path = request.path.partition("?")[0]
         if path == self.silent:
-            return asyncio.sleep(2)
+            return self._keep_silent()
         if path == self.cut:
             connection.transport.abort()
             return asyncio.sleep(0)
@@ -96,6 +103,9 @@ class Script:
             stubs = {stub["ID"]: stub for stub in recorded("job-allocations")}
             return answer(json.dumps({**allocation, **stubs[wanted]}))
         return answer("node not found", 404, kind="text/plain")
+
+    async def _keep_silent(self) -> None:
+        await self._speaking.wait()
 
 
 async def leave(connection: ServerConnection) -> None:
@@ -131,7 +141,10 @@ def scripted(context: ssl.SSLContext | None = None) -> Iterator[Script]:
         ) as server:
             port = server.sockets[0].getsockname()[1]
             script.address = f"{'https' if context else 'http'}://127.0.0.1:{port}"
+            script._loop = asyncio.get_running_loop()
             yield
+            # Who still waits for an answer would hold the server's end up.
+            script._speaking.set()
 
     with in_a_thread(serving):
         yield script

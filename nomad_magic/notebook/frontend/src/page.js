@@ -220,7 +220,8 @@ export class Page {
 
   #sendSize() {
     if (!this.traits.tty || this.ended || document.hidden) return;
-    this.#send(PAGE.SIZE, this.size);
+    const { rows, cols } = this.size;
+    this.#send(PAGE.SIZE, { rows, cols });
   }
 
   /** @param {string} type One of `PAGE`. @param {object} fields */
