@@ -78,6 +78,9 @@ class Token:
 OPEN: Final = Token(secret="", name="no token needed", management=True)
 """Who everyone is when the agent asks for no token."""
 
+ANONYMOUS: Final = Token(secret="", name="anonymous")
+"""Who sends no token to an agent that asks for one."""
+
 
 class Acl:
     """All tokens of one agent; none at all means that no token is asked for."""
@@ -91,9 +94,11 @@ class Acl:
         return bool(self._tokens)
 
     def resolve(self, secret: str) -> Token | None:
-        """The token with that secret; None for nobody."""
+        """The token with that secret; None for one that is not known."""
         if not self._tokens:
             return OPEN
+        if not secret:
+            return ANONYMOUS
         sent = secret.encode()
         found = None
         for token in self._tokens:  # all of them, so that the time taken says nothing

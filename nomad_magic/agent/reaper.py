@@ -110,6 +110,7 @@ def _be_the_child(agent: Callable[[], int], guard: int) -> None:
     try:
         _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() == guard:
+            os.setsid()  # its processes share its session; see `spawn`
             signal.pthread_sigmask(
                 signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
             )

@@ -120,8 +120,14 @@ def _end_signal(*, watch_stdin: bool) -> asyncio.Future[None]:
         if not end.done():
             end.set_result(None)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, finish)
+    if os.getsid(0) == os.getpid():
+        # A Ctrl-C on the user's terminal reaches the guard.  What comes here is a client's, meant
+        # for an action in the agent's group; a real agent's executor lives through it as well.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    else:
+        loop.add_signal_handler(signal.SIGINT, finish)
     if watch_stdin:
         descriptor = sys.stdin.fileno()
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _GZIP_BYTES: Final = 256
 _HEX: Final = re.compile(r"[0-9a-fA-F]*")
 _PORT_ALONE: Final = re.compile(r":[0-9]+")
+_ACTION: Final = re.compile("/v1/job/(.*)/action")
+_COMMAND: Final = re.compile("/v1/client/allocation/([^/]+)/exec")
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -80,9 +82,12 @@ class Api:
             path = request.raw_path.partition("?")[0]
             query = request.query
             token = self._acl.resolve(_secret(request))
-            if path.startswith("/v1/job/") and path.endswith("/action"):
-                job_id = _action_job(request, path)
-                return await self._actions.serve(request, job_id, query, token)
+            if (found := _ACTION.fullmatch(path)) is not None:
+                _require_upgrade(request)
+                return await self._actions.serve_action(request, unquote(found[1]), query, token)
+            if (found := _COMMAND.fullmatch(path)) is not None:
+                _require_upgrade(request)
+                return await self._actions.serve_command(request, unquote(found[1]), query, token)
             return self._answer(request, self._route(request.method, path, query, token), path)
         except Refusal as refusal:
             return web.Response(
@@ -95,12 +100,13 @@ class Api:
         exact = self._exact.get(path)
         prefix = next((prefix for prefix in self._by_id if path.startswith(prefix)), None)
         if exact is None and prefix is None:
-            raise Refusal(404, "")
+            client = path.startswith("/v1/client/allocation/")
+            raise Refusal(404, "resource not found" if client else "")
         if method not in ("GET", "HEAD"):
             raise Refusal(405, "Invalid method")
         if query.get("region", REGION) not in ("", REGION):
             raise Refusal(500, "No path to region")
-        if token is None:
+        if token is None or token is acl.ANONYMOUS:
             raise Refusal(403, "Permission denied")
         if exact is not None:
             return exact(query, token)
@@ -274,10 +280,9 @@ class Api:
         }
 
 
-def _action_job(request: BaseRequest, path: str) -> str:
+def _require_upgrade(request: BaseRequest) -> None:
     if "websocket" not in request.headers.get("Upgrade", "").lower():
         raise Refusal(500, "websocket connection not found in context")
-    return unquote(path.removeprefix("/v1/job/").removesuffix("/action"))
 
 
 def _secret(request: BaseRequest) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nomad_magic.agent.environ import Directories, Node, interpolate, task_environment
 from nomad_magic.agent.jobs import SECOND
 from nomad_magic.agent.reaper import GRACE_SECONDS
-from nomad_magic.agent.spawn import Process, Spawner, StartError
+from nomad_magic.agent.spawn import Leads, Process, Spawner, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -146,6 +146,7 @@ class TaskRun:
                 env=self.environment,
                 cwd=self.directory,
                 stdio=(nothing, logs[0], logs[1]),
+                leads=Leads.GROUP,
             )
         except StartError as error:
             self._event("Driver Failure", f"failed to launch command with executor: {error}")
@@ -160,8 +161,7 @@ class TaskRun:
         self.started.set()
         code = await self._watch(process)
         # What it left behind in its group has lost its task.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.end_group()
         words_of_end = f"Exit Code: {code}"
         if code > 128:
             words_of_end += f", Signal: {code - 128}"

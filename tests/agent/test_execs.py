@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from agent_client import Peer, alive, eventually
+from support.agent_client import Peer, alive, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from agent_client import eventually, raw_request
+from support.agent_client import eventually, raw_request
 
 if TYPE_CHECKING:
     from agent_client import Peer

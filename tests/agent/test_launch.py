@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 import trustme
-from agent_client import Peer, alive, eventually, processes_below, raw_request
+from support.agent_client import Peer, alive, eventually, processes_below, raw_request
 
 from nomad_magic.agent import EmbeddedAgent
 from nomad_magic.errors import AgentError

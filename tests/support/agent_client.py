@@ -80,7 +80,16 @@ class Peer:
         return next(stub for stub in found if stub["TaskGroup"] == group)
 
     def open(self, job: str, **query: str) -> Exec:
-        path = f"/v1/job/{quote(job, safe='')}/action?{urlencode({'command': '[]', **query})}"
+        """Open the exec session of an action."""
+        query = {"command": "[]", **query}
+        return self._open(f"/v1/job/{quote(job, safe='')}/action?{urlencode(query)}")
+
+    def command(self, alloc: str, *words: str, **query: str) -> Exec:
+        """Open the exec session of a command in an allocation."""
+        query = {"command": json.dumps(words), "task": "server", "tty": "false", **query}
+        return self._open(f"/v1/client/allocation/{alloc}/exec?{urlencode(query)}")
+
+    def _open(self, path: str) -> Exec:
         options: dict[str, Any] = {
             "additional_headers": self.headers,
             "compression": None,
@@ -125,12 +134,13 @@ class Exec:
 
     def receive(self, seconds: float = SECONDS) -> dict[str, Any] | None:
         """Take one frame; None at the end."""
-        try:
-            frame: dict[str, Any] = json.loads(self.connection.recv(timeout=seconds))
-        except ConnectionClosed as error:
-            if error.rcvd is not None:
-                self.close_code, self.reason = error.rcvd.code, error.rcvd.reason
+        message = self._message(seconds)
+        if message is None:
+            closed = self.connection.protocol.close_rcvd
+            if closed is not None:
+                self.close_code, self.reason = closed.code, closed.reason
             return None
+        frame: dict[str, Any] = json.loads(message)
         self.frames.append(frame)
         for name in self.streams:
             if name in frame:
@@ -140,6 +150,24 @@ class Exec:
         if frame.get("exited"):
             self.exit_code = frame["result"].get("exit_code", 0)
         return frame
+
+    def _message(self, seconds: float) -> str | bytes | None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                message: str | bytes = self.connection.recv(
+                    timeout=min(0.2, max(0.0, deadline - time.monotonic()))
+                )
+            except ConnectionClosed:
+                return None
+            except TimeoutError:
+                # A real agent that refuses a command at once leaves its connection open.
+                if self.connection.protocol.close_rcvd is not None:
+                    return None
+                if time.monotonic() >= deadline:
+                    raise
+            else:
+                return message
 
     def until(self, words: bytes, stream: str = "stdout") -> None:
         """Take frames until a stream holds some words."""
