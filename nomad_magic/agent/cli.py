@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import uuid
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nomad_magic.agent.acl import Token, load_policy
 from nomad_magic.agent.jobfile import load_jobs
-from nomad_magic.agent.reaper import run_guarded
+from nomad_magic.agent.reaper import remove_tree, run_guarded
 from nomad_magic.agent.run import Settings, run
 from nomad_magic.errors import AgentError
 
@@ -33,26 +32,21 @@ def main(argv: Sequence[str]) -> int:
     has been started and the address answers.
     """
     options = _parser().parse_args(argv)
-    root = Path(tempfile.mkdtemp(prefix="nomad-magic-agent-")).resolve()
     try:
-        settings = _settings(options, root)
+        settings = _settings(options)
     except AgentError as error:
-        shutil.rmtree(root, ignore_errors=True)
         return _fail(error)
-
-    def remove_root() -> None:
-        shutil.rmtree(root, ignore_errors=True)
+    except KeyboardInterrupt:
+        return 130
 
     def agent() -> int:
         try:
             asyncio.run(run(settings))
         except AgentError as error:
             return _fail(error)
-        finally:
-            remove_root()  # here too, for a guard that was killed
         return 0
 
-    return run_guarded(agent, remove_root)
+    return run_guarded(agent, lambda: remove_tree(settings.root))
 
 
 def _fail(error: AgentError) -> int:
@@ -100,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(options: argparse.Namespace, root: Path) -> Settings:
+def _settings(options: argparse.Namespace) -> Settings:
     token: str | None = options.token
     if options.with_parent:
         token = _first_line(sys.stdin.fileno()).decode().strip() or token
@@ -119,7 +113,7 @@ def _settings(options: argparse.Namespace, root: Path) -> Settings:
     tokens: list[Token] = load_policy(options.acl) if options.acl else []
     return Settings(
         jobs=load_jobs(options.jobs),
-        root=root,
+        root=Path(tempfile.gettempdir()).resolve() / f"nomad-magic-agent-{secrets.token_hex(8)}",
         bind=options.bind,
         unix_socket=_absolute(options.socket),
         token="" if options.no_token else token or _random_token(),

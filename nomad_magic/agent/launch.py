@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PathLike = str | os.PathLike[str]
 
-STOP_SECONDS: Final = 15.0
+STOP_SECONDS: Final = 8.0
 """How long an agent may take to end before it is killed with all that is below it."""
 
 
@@ -178,6 +178,7 @@ class EmbeddedAgent:
                 return
             if process.poll() is None:
                 process.terminate()
+                process.send_signal(signal.SIGCONT)  # it may be stopped
             try:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from nomad_magic.agent import files
 from nomad_magic.agent.acl import Acl, Token
 from nomad_magic.agent.cluster import Cluster
 from nomad_magic.agent.listen import Listener, bind_loopback, bind_unix, tls_context
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nomad_magic.agent.jobs import Job
 
 
-_CLOSE_SECONDS: Final = 1.0
+_CLOSE_SECONDS: Final = 0.5
 """How long the last answers may take to leave when the agent ends."""
 
 
@@ -34,7 +35,7 @@ class Settings:
 
     Attributes:
         jobs: What to run.
-        root: Where the allocations' directories are made; exists.
+        root: Where the allocations' directories are made; is made here.
         bind: `HOST:PORT`; ignored with a unix socket.
         token: The management token; empty when none is asked for.
         tokens: The tokens of the policy file.
@@ -79,6 +80,10 @@ async def run(settings: Settings) -> None:
         bind_unix(settings.unix_socket) if settings.unix_socket else bind_loopback(settings.bind)
     )
     os.chdir(IDLE_DIRECTORY)
+    try:
+        settings.root.mkdir(mode=0o700)
+    except OSError as error:
+        raise AgentError(f"{settings.root}: {files.reason(error)}") from error
     spawner = Spawner()
     cluster = Cluster(settings.jobs, root=settings.root, environment=os.environ, spawner=spawner)
     actions = Actions(cluster, spawner, settings.upgrade_delay)

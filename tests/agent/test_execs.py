@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from support.agent_client import Peer, alive, eventually
+from support.agent_client import Peer, alive, eventually, processes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -329,8 +329,7 @@ def test_slow_client_holds_the_process_back(run: Run, agent: EmbeddedAgent) -> N
     session = run("flood", job=ODD, group="g")
     session.close_stdin()
     session.receive()
-    assert agent.pid is not None
-    server = psutil.Process(agent.pid).children()[0]
+    server = processes_of(agent)[-1]
     head = eventually(lambda: [p for p in server.children(recursive=True) if p.name() == "head"])
 
     # It stands still once every buffer on the way is full.

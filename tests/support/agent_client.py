@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,6 +19,8 @@ from websockets.sync.client import connect, unix_connect
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
+
+    from nomad_magic.agent import EmbeddedAgent
 
 SECONDS = 10.0
 """How long anything here may take; nothing waits for it when all is well."""
@@ -36,6 +39,16 @@ def eventually(check: Callable[[], Any], seconds: float = SECONDS) -> Any:
 
 def processes_below(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
+
+
+def processes_of(agent: EmbeddedAgent) -> list[psutil.Process]:
+    """Return the agent's own processes, the outermost first: two guards, then the agent."""
+    assert agent.pid is not None
+    found = [psutil.Process(agent.pid)]
+    if sys.platform == "linux":
+        for _ in range(2):
+            found += found[-1].children()
+    return found
 
 
 def alive(pid: int) -> bool:
