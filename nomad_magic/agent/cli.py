@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nomad_magic.agent.acl import Token, load_policy
-from nomad_magic.agent.jobfile import load_jobs
+from nomad_magic.agent.jobfile import LoadOptions, load_jobs
 from nomad_magic.agent.reaper import remove_tree, run_guarded
 from nomad_magic.agent.run import Settings, run
 from nomad_magic.errors import AgentError
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 DEFAULT_BIND = "127.0.0.1:0"
 MAX_DELAY_SECONDS = 3600
+_OPEN_DOOR = (
+    "warning: --no-token: whoever reaches the address runs commands as you, and that is every "
+    "user and every program of this machine"
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -44,6 +48,8 @@ def main(argv: Sequence[str]) -> int:
             asyncio.run(run(settings))
         except AgentError as error:
             return _fail(error)
+        except Exception as error:  # noqa: BLE001 - a user is told what failed, never shown a stack
+            return _fail(AgentError(f"the embedded agent failed: {type(error).__name__}"))
         return 0
 
     return run_guarded(agent, lambda: remove_tree(settings.root))
@@ -59,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m nomad_magic agent",
         description="Run Nomad job files as processes of this machine, behind Nomad's HTTP API. "
         "Without a job file a demo job is run. Ctrl-C ends the agent and all that it started.",
+        allow_abbrev=False,
     )
     parser.add_argument("jobs", nargs="*", type=Path, metavar="JOBFILE", help="HCL or JSON")
     where = parser.add_mutually_exclusive_group()
@@ -73,6 +80,29 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--token", help="the management token (default: a random one)")
     token.add_argument(
         "--no-token", action="store_true", help="let everyone on this machine run commands"
+    )
+    parser.add_argument(
+        "-var",
+        "--var",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a variable of the job files, as for nomad job run",
+    )
+    parser.add_argument(
+        "-var-file",
+        "--var-file",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a file with such variables",
+    )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="leave out what has no effect here (network, service, template, volume, ...) and "
+        "say so, instead of refusing the file",
     )
     parser.add_argument("--acl", type=Path, metavar="POLICYFILE", help="more tokens, as JSON")
     parser.add_argument("--tls-cert", type=Path, metavar="PEM", help="serve TLS")
@@ -111,8 +141,21 @@ def _settings(options: argparse.Namespace) -> Settings:
     if not 0 <= options.upgrade_delay <= MAX_DELAY_SECONDS:
         raise AgentError(f"--upgrade-delay: needs 0 to {MAX_DELAY_SECONDS} seconds")
     tokens: list[Token] = load_policy(options.acl) if options.acl else []
+    loaded = load_jobs(
+        options.jobs,
+        LoadOptions(
+            lenient=options.lenient,
+            variables=options.var,
+            var_files=options.var_file,
+            environment=os.environ,
+        ),
+    )
+    notices = loaded.notes
+    if options.no_token:
+        notices = [_OPEN_DOOR, *notices]
     return Settings(
-        jobs=load_jobs(options.jobs),
+        jobs=loaded.jobs,
+        notices=tuple(notices),
         root=Path(tempfile.gettempdir()).resolve() / f"nomad-magic-agent-{secrets.token_hex(8)}",
         bind=options.bind,
         unix_socket=_absolute(options.socket),

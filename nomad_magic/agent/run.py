@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _CLOSE_SECONDS: Final = 0.5
 """How long the last answers may take to leave when the agent ends."""
 
+_NOTICES: Final = 50
+"""How many warnings of tasks a user is shown."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -39,8 +43,10 @@ class Settings:
         bind: `HOST:PORT`; ignored with a unix socket.
         token: The management token; empty when none is asked for.
         tokens: The tokens of the policy file.
+        notices: What the user is told at the start.
         upgrade_delay: Seconds before each exec session is opened.
-        watch_stdin: End when stdin does.
+        watch_stdin: It is another process's: it ends when stdin does, and announces its notices
+            on stdout too, where they cannot come too late.
     """
 
     jobs: list[Job]
@@ -52,6 +58,7 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     tls_ca: Path | None = None
+    notices: tuple[str, ...] = ()
     upgrade_delay: float = 0.0
     watch_stdin: bool = False
 
@@ -103,9 +110,9 @@ async def run(settings: Settings) -> None:
         await asyncio.wait([starting, end], return_when=asyncio.FIRST_COMPLETED)
         if not end.done():
             starting.result()
-            _warn(cluster)
             accepting.start()
-            _announce(settings, api.address, tls=context is not None)
+            notices = [*settings.notices, *_warnings(cluster)]
+            _announce(settings, api.address, notices, tls=context is not None)
             await end
     finally:
         await accepting.stop()
@@ -147,29 +154,36 @@ def _end_signal(*, watch_stdin: bool) -> asyncio.Future[None]:
     return end
 
 
-def _announce(settings: Settings, address: str, *, tls: bool) -> None:
+def _announce(settings: Settings, address: str, notices: list[str], *, tls: bool) -> None:
     if settings.unix_socket is not None:
         url = f"unix://{settings.unix_socket}"
     else:
         url = f"{'https' if tls else 'http'}://{address}"
+    sys.stderr.writelines(f"{notice}\n" for notice in notices)
+    sys.stderr.flush()
     sys.stdout.write(f"NOMAD_ADDR={url}\nNOMAD_TOKEN={settings.token}\n")
+    if settings.watch_stdin:
+        sys.stdout.write(f"NOTICES={json.dumps(notices)}\n")
     sys.stdout.flush()
 
 
-def _warn(cluster: Cluster) -> None:
-    """Write to stderr what the user would otherwise find out late."""
+def _warnings(cluster: Cluster) -> list[str]:
+    """Return what the user would otherwise find out late."""
+    warnings = []
     for allocation in cluster.allocations.values():
         for name, task in allocation.tasks.items():
             if task.spec.driver == "exec" and allocation.index == 0:
-                sys.stderr.write(
-                    f"warning: task {name!r} of {allocation.name} uses the exec driver, which "
-                    "the embedded agent runs without isolation, as raw_exec\n"
+                warnings.append(
+                    f"warning: task {name!r} of {allocation.name!r} uses the exec driver, which "
+                    "the embedded agent runs without isolation, as raw_exec"
                 )
             if task.started_at is None and task.state == "dead":
-                sys.stderr.write(
-                    f"warning: task {name!r} of {allocation.name} did not start: {task.trouble}\n"
+                warnings.append(
+                    f"warning: task {name!r} of {allocation.name!r} did not start: {task.trouble}"
                 )
-    sys.stderr.flush()
+    if len(warnings) > _NOTICES:
+        warnings[_NOTICES:] = [f"warning: and {len(warnings) - _NOTICES} more"]
+    return warnings
 
 
 def _host_port(listener: socket.socket) -> str:

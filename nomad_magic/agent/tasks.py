@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.agent.environ import Directories, Node, interpolate, task_environment
-from nomad_magic.agent.jobs import SECOND
+from nomad_magic.agent.fields import SECOND
 from nomad_magic.agent.reaper import GRACE_SECONDS
 from nomad_magic.agent.spawn import Leads, Process, Spawner, StartError
 
@@ -133,7 +133,7 @@ class TaskRun:
         ]
         logs = [
             os.open(
-                self._logs / f"{self.spec.name}.{stream}.0",
+                self._logs / f"{self.spec.name}.{stream}.0" if self.spec.logs else os.devnull,
                 os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC,
                 0o600,
             )
@@ -303,7 +303,7 @@ class Allocation:
         self, main: list[TaskRun], late: list[TaskRun], beside: asyncio.TaskGroup
     ) -> None:
         async def until_dead(task: TaskRun) -> None:
-            await task.run(again_on_success=self.job.type == "service")
+            await task.run(again_on_success=self.job.type in ("service", "system"))
             if task.failed:  # as in Nomad, one that failed takes the others with it
                 others = (other for other in main if other is not task)
                 await asyncio.gather(*(other.stop(GRACE_SECONDS) for other in others))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Exec]
 
-ODD = "we/ird %41 jób"
+ODD = "we/ird+%41+jób"
 
 
 def test_streams_apart_and_a_zero_left_out(run: Run) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nomad_magic.agent import EmbeddedAgent
 
 RECORDED = Path(__file__).parent.parent / "data" / "http"
-ODD = "we/ird %41 jób"
+ODD = "we/ird+%41+jób"
 
 
 def recorded(name: str) -> Any:
@@ -200,10 +200,10 @@ def test_headers(http: httpx.Client) -> None:
 
 def test_any_job_id(peer: Peer) -> None:
     """An id is any text: its path segment is decoded once."""
-    assert peer.get("/v1/job/we%2Fird%20%2541%20j%C3%B3b")["ID"] == ODD
-    (stub,) = peer.get("/v1/job/we%2Fird%20%2541%20j%C3%B3b/allocations")
+    assert peer.get("/v1/job/we%2Fird%2B%2541%2Bj%C3%B3b")["ID"] == ODD
+    (stub,) = peer.get("/v1/job/we%2Fird%2B%2541%2Bj%C3%B3b/allocations")
     assert stub["JobID"] == ODD
-    assert peer.get("/v1/jobs", prefix="we/ird %41")[0]["ID"] == ODD
+    assert peer.get("/v1/jobs", prefix="we/ird+%41")[0]["ID"] == ODD
 
 
 @pytest.mark.parametrize("token", [None, "nope", "", "é"])

@@ -130,7 +130,7 @@ def test_no_token(tmp_path: Path) -> None:
     ("make", "words"),
     [
         (lambda p: EmbeddedAgent([p / "none.json"]), "No such file"),
-        (lambda p: EmbeddedAgent([job_file(p / "j.json", Type="system")]), "system jobs"),
+        (lambda p: EmbeddedAgent([job_file(p / "j.json", Type="cron")]), "cron. jobs"),
         (lambda _: EmbeddedAgent(bind="0.0.0.0:0"), "loopback only"),
         (lambda _: EmbeddedAgent(bind="[::]:0"), "loopback only"),
         (lambda _: EmbeddedAgent(bind="127.0.0.1"), "expected HOST:PORT"),
@@ -353,9 +353,9 @@ def test_bad_policy(tmp_path: Path, policy: str) -> None:
 
 
 def test_importing_is_light() -> None:
-    """Importing the package brings in neither aiohttp nor hcl2."""
+    """Importing the package brings in no aiohttp."""
     code = (
         "import sys, nomad_magic.agent as a; a.EmbeddedAgent; "
-        "assert not {'aiohttp', 'hcl2', 'IPython'} & set(sys.modules)"
+        "assert not {'aiohttp', 'IPython'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
