@@ -34,6 +34,7 @@ _FALSE: Final = ("0", "f", "F", "FALSE", "false", "False")
 
 
 DENIED: Final = "Permission denied"
+_NOT_STARTED: Final = "rpc error: code = Unknown desc = failed to start command: "
 
 
 class Refusal(Exception):
@@ -174,7 +175,12 @@ class Actions:
         return allocation
 
     async def _run(self, wire: SocketWire, what: Started) -> None:
-        streams = Streams(tty=what.tty)
+        try:
+            streams = Streams(tty=what.tty)
+        except OSError as error:
+            raise Refusal(
+                INTERNAL_ERROR, f"{_NOT_STARTED}{(error.strerror or '').lower()}"
+            ) from error
         try:
             process = self._spawner.start(
                 what.command,
@@ -184,9 +190,7 @@ class Actions:
             )
         except StartError as error:
             streams.hang_up()
-            raise Refusal(
-                INTERNAL_ERROR, f"rpc error: code = Unknown desc = failed to start command: {error}"
-            ) from error
+            raise Refusal(INTERNAL_ERROR, f"{_NOT_STARTED}{error}") from error
         finally:
             streams.started()
         self._running[process] = streams

@@ -154,8 +154,8 @@ def _be_the_child(what: Callable[[], int], guard: int) -> None:
         code = 130
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else 1
-    except BaseException:  # noqa: BLE001 - nothing may unwind into the guard's own frames
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:  # noqa: BLE001 - nothing may unwind into the guard's frames
+        sys.stderr.write(f"the embedded agent failed: {type(error).__name__}\n")
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.agent import files
 from nomad_magic.agent.acl import Acl, Token
 from nomad_magic.agent.cluster import Cluster
+from nomad_magic.agent.connections import Connections
 from nomad_magic.agent.listen import Listener, bind_loopback, bind_unix, tls_context
 from nomad_magic.agent.reaper import GRACE_SECONDS
 from nomad_magic.agent.spawn import IDLE_DIRECTORY, Spawner
@@ -22,6 +24,8 @@ from nomad_magic.errors import AgentError
 if TYPE_CHECKING:
     import socket
     from pathlib import Path
+
+    from aiohttp.web_request import BaseRequest
 
     from nomad_magic.agent.jobs import Job
 
@@ -79,6 +83,7 @@ async def run(settings: Settings) -> None:
             f"the embedded agent needs more packages: {error}",
             hint='pip install "nomad-magic[agent]"',
         ) from error
+    _say_no_secrets()
     end = _end_signal(watch_stdin=settings.watch_stdin)
     context = None
     if settings.tls_cert is not None and settings.tls_key is not None:
@@ -87,24 +92,30 @@ async def run(settings: Settings) -> None:
         bind_unix(settings.unix_socket) if settings.unix_socket else bind_loopback(settings.bind)
     )
     os.chdir(IDLE_DIRECTORY)
+    spawner = Spawner()
     try:
         settings.root.mkdir(mode=0o700)
+        cluster = Cluster(
+            settings.jobs, root=settings.root, environment=os.environ, spawner=spawner
+        )
     except OSError as error:
         raise AgentError(f"{settings.root}: {files.reason(error)}") from error
-    spawner = Spawner()
-    cluster = Cluster(settings.jobs, root=settings.root, environment=os.environ, spawner=spawner)
     actions = Actions(cluster, spawner, settings.upgrade_delay)
     own = [Token(settings.token, "the agent's own", management=True)] if settings.token else []
     api = Api(cluster, actions, Acl([*own, *settings.tokens]), tls=context is not None)
     if settings.unix_socket is None:
         api.address = _host_port(listener)
-    runner = web.ServerRunner(
-        web.Server(api.handle, access_log=None), shutdown_timeout=_CLOSE_SECONDS
-    )
+    connections = Connections()
+
+    async def handle(request: BaseRequest) -> web.StreamResponse:
+        with connections.busy(request.transport):
+            return await api.handle(request)
+
+    runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=_CLOSE_SECONDS)
     await runner.setup()
     server = runner.server
     assert server is not None  # noqa: S101 - for the type checker; setup() made it
-    accepting = Listener(listener, server, context)
+    accepting = Listener(listener, server, context, connections)
     try:
         starting = asyncio.create_task(cluster.start())
         await asyncio.wait([starting, end], return_when=asyncio.FIRST_COMPLETED)
@@ -121,6 +132,17 @@ async def run(settings: Settings) -> None:
         spawner.close()
         if settings.unix_socket is not None:
             settings.unix_socket.unlink(missing_ok=True)
+
+
+def _say_no_secrets() -> None:
+    """Keep what came from clients out of stderr: libraries log requests with all their headers."""
+    logging.disable(logging.CRITICAL)
+
+    def report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        sys.stderr.write(f"warning: something failed inside: {type(error).__name__}\n")
+
+    asyncio.get_running_loop().set_exception_handler(report)
 
 
 def _end_signal(*, watch_stdin: bool) -> asyncio.Future[None]:

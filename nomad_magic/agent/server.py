@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -77,6 +78,16 @@ class Api:
 
     async def handle(self, request: BaseRequest) -> web.StreamResponse:
         """Answer one request."""
+        try:
+            return await self._handle(request)
+        except (web.HTTPException, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a request that fails is no end of the others
+            # Not with its words: they may quote what the request holds.
+            sys.stderr.write(f"warning: a request failed: {type(error).__name__}\n")
+            return web.Response(status=500, text="Internal Server Error")
+
+    async def _handle(self, request: BaseRequest) -> web.StreamResponse:
         try:
             self._refuse_foreign(request)
             path = request.raw_path.partition("?")[0]
