@@ -52,7 +52,13 @@ def main(argv: Sequence[str]) -> int:
             return _fail(AgentError(f"the embedded agent failed: {type(error).__name__}"))
         return 0
 
-    return run_guarded(agent, lambda: remove_tree(settings.root))
+    def cleanup() -> None:
+        # The directory is made once the socket is bound: where it is, the socket is ours.
+        if settings.unix_socket is not None and settings.root.exists():
+            settings.unix_socket.unlink(missing_ok=True)
+        remove_tree(settings.root)
+
+    return run_guarded(agent, cleanup)
 
 
 def _fail(error: AgentError) -> int:

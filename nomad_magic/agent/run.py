@@ -18,7 +18,7 @@ from nomad_magic.agent.cluster import Cluster
 from nomad_magic.agent.connections import Connections
 from nomad_magic.agent.listen import Listener, bind_loopback, bind_unix, tls_context
 from nomad_magic.agent.reaper import GRACE_SECONDS
-from nomad_magic.agent.spawn import IDLE_DIRECTORY, Spawner
+from nomad_magic.agent.spawn import IDLE_DIRECTORY, Spawner, in_own_session
 from nomad_magic.errors import AgentError
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _end_signal(*, watch_stdin: bool) -> asyncio.Future[None]:
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, finish)
-    if os.getsid(0) == os.getpid():
+    if in_own_session():
         # A Ctrl-C on the user's terminal reaches the guard.  What comes here is a client's, meant
         # for an action in the agent's group; a real agent's executor lives through it as well.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

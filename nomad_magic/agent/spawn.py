@@ -19,6 +19,7 @@ import enum
 import os
 import shutil
 import signal as signals
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ _DEFAULT_SIGNALS: Final = (
     signals.SIGTTIN,
     signals.SIGTTOU,
 )
+
+
+def in_own_session() -> bool:
+    """Whether this process leads a session that its guards keep in order (Linux)."""
+    return sys.platform == "linux" and os.getsid(0) == os.getpid()
 
 
 class StartError(Exception):
@@ -104,7 +110,7 @@ class Spawner:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[int]] = {}
-        self._own_session = os.getsid(0) == os.getpid()
+        self._own_session = in_own_session()
         self._loop.add_signal_handler(signals.SIGCHLD, self._reap)
 
     def start(

@@ -166,6 +166,25 @@ def test_where_it_is_wrong(text: str, words: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
+        '"' + "${a}" * 900_000 + '"',
+        "<<E\n" + "%{ if true }\n" * 300 + "%{ endif }\n" * 300 + "E\n",
+        "[" + "{}," * 900_000 + "]",
+    ],
+    ids=range(3),
+)
+def test_no_size_takes_for_ever(value: str, tmp_path: Path) -> None:
+    """Each of these is a file of megabytes: read, or refused, in the time of its reading."""
+    begun = time.process_time()
+    path = tmp_path / "job.nomad.hcl"
+    path.write_text(hcl_cases.file_of(value))
+    with pytest.raises(AgentError):
+        load_jobs([path])
+    assert time.process_time() - begun < 30
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
         "length([for a in range(9999): [for b in range(9999): a * b]])",
         'join("", [for a in range(9999): join("", [for b in range(9999): "x"])])',
         '"%{ for a in range(9999) }%{ for b in range(9999) }x%{ endfor }%{ endfor }"',

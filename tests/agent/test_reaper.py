@@ -19,6 +19,7 @@ from support.agent_client import Peer, alive, eventually, processes_below, proce
 
 from nomad_magic.agent import EmbeddedAgent
 from nomad_magic.agent.reaper import remove_tree
+from nomad_magic.errors import AgentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,6 +185,20 @@ def test_a_closed_terminal_ends_it(tmp_path: Path) -> None:
         os.close(ours)
         eventually(lambda: not any(alive(one.pid) for one in below))
         process.wait(10)
+
+
+def test_a_killed_agent_leaves_no_socket(tmp_path: Path) -> None:
+    """Its unix socket goes with it; that of another agent stays."""
+    path, address = tmp_path / "job.json", tmp_path / "agent.sock"
+    path.write_text(json.dumps({"Job": JOB}))
+    agent = EmbeddedAgent([path], socket=address).start()
+    with pytest.raises(AgentError, match="listens on it already"):
+        EmbeddedAgent([path], socket=address).start()
+    assert address.exists()
+    processes_of(agent)[-1].kill()
+    eventually(lambda: not agent.running)
+    assert not address.exists()
+    agent.stop()
 
 
 def test_a_directory_that_a_task_has_locked_is_removed(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from nomad_magic.agent.hcl.nodes import Attribute, Block, Body, HclError
 from nomad_magic.agent.hcl.parser import parse_file, parse_template
 from nomad_magic.agent.hcl.variables import Given, Variables
 
-_MAX_BLOCKS: Final = 100_000
+_MAX_BLOCKS: Final = 20_000
+"""How many blocks there may be when those that are dynamic have been made."""
 
 
 # How many labels blocks have whose labels are names; of others any number is taken.

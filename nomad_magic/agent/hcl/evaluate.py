@@ -156,13 +156,16 @@ def _left(start: int, end: int, scope: Scope) -> str:
     """Return a reference as it stands in the file, in `${…}` with the blanks that it has there."""
     if scope.lookup is None:
         raise ValueError("here a value is written out, without references")
-    before = scope.text[:start].rstrip(" ")
-    if before.endswith("${"):
-        start = len(before)
-        after = end + len(scope.text[end:]) - len(scope.text[end:].lstrip(" "))
-        if scope.text[after : after + 1] == "}":
-            end = after
-    return f"${{{scope.text[start:end]}}}"
+    text = scope.text
+    before, after = start, end
+    while text[before - 1 : before] == " ":
+        before -= 1
+    while text[after : after + 1] == " ":
+        after += 1
+    if text[before - 2 : before] == "${":
+        start = before
+        end = after if text[after : after + 1] == "}" else end
+    return f"${{{text[start:end]}}}"
 
 
 def _name(node: Name, scope: Scope) -> Any:

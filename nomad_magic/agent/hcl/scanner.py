@@ -12,6 +12,9 @@ from nomad_magic.agent.hcl.nodes import HclError
 MAX_DEPTH: Final = 50
 """How deep a file may nest, in blocks and in expressions."""
 
+MAX_PIECES: Final = 200_000
+"""How many blocks and expressions a file may have."""
+
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _MAX_EXPONENT: Final = 400
 _SIMPLE: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
@@ -31,6 +34,7 @@ class Scanner:
         self.text = text
         self.at = 0
         self._depth = 0
+        self._pieces = 0
 
     def fail(self, words: str, at: int | None = None) -> HclError:
         """Return the error to raise, at a place or here."""
@@ -53,8 +57,11 @@ class Scanner:
             raise self.fail(words)
 
     def down(self) -> None:
-        """Go a level deeper."""
+        """Go a level deeper, into a block or an expression."""
         self._depth += 1
+        self._pieces += 1
+        if self._pieces > MAX_PIECES:
+            raise self.fail(f"more than {MAX_PIECES:,} blocks and expressions")
         if self._depth > MAX_DEPTH:
             raise self.fail(f"nested more than {MAX_DEPTH} deep")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.agent.hcl.nodes import (
@@ -190,10 +191,7 @@ def _template(start: int, tokens: list[Token], *, indented: bool = False) -> Exp
         tokens = _without_indent(tokens)
     if all(isinstance(token, str) for token in tokens):
         return Literal(start, normal("".join(map(str, tokens))))
-    found, rest = _parts(_joined(tokens), ())
-    if rest:
-        raise _stray(rest[0])
-    return Template(start, found.parts)
+    return Template(start, _parts(deque(_joined(tokens)), ()).parts)
 
 
 def _trimmed(tokens: list[Token]) -> list[Token]:
@@ -236,36 +234,37 @@ def _joined(tokens: list[Token]) -> list[Token]:
     return [*result, "".join(run)] if run else result
 
 
-def _parts(tokens: list[Token], ends: tuple[str, ...]) -> tuple[Template, list[Token]]:
-    """Return the parts up to a directive that ends them, and what is left, that one first."""
+def _parts(tokens: deque[Token], ends: tuple[str, ...]) -> Template:
+    """Take the parts up to a directive that ends them, which is left."""
     parts: list[str | Part | IfPart | ForPart] = []
     while tokens:
-        token, rest = tokens[0], tokens[1:]
+        token = tokens[0]
+        if isinstance(token, Directive) and token.keyword in ends:
+            break
+        tokens.popleft()
         if not isinstance(token, Directive):
             parts.append(token)
-            tokens = rest
-        elif token.keyword in ends:
-            return Template(0, tuple(parts)), tokens
         elif token.keyword == "if" and token.expression is not None:
-            then, left = _parts(rest, ("else", "endif"))
+            then = _parts(tokens, ("else", "endif"))
             otherwise = Template(0, ())
-            if left and isinstance(left[0], Directive) and left[0].keyword == "else":
-                otherwise, left = _parts(left[1:], ("endif",))
-            if not left:
+            if _take(tokens, "else"):
+                otherwise = _parts(tokens, ("endif",))
+            if not _take(tokens, "endif"):
                 raise HclError(token.at, "%{ if } has no %{ endif }")
             parts.append(IfPart(token.expression, then, otherwise))
-            tokens = left[1:]
         elif token.keyword == "for" and token.expression is not None:
-            body, left = _parts(rest, ("endfor",))
-            if not left:
+            body = _parts(tokens, ("endfor",))
+            if not _take(tokens, "endfor"):
                 raise HclError(token.at, "%{ for } has no %{ endfor }")
             parts.append(ForPart(token.names, token.expression, body))
-            tokens = left[1:]
         else:
-            raise _stray(token)
-    return Template(0, tuple(parts)), []
+            raise HclError(token.at, "a template directive where none is expected")
+    return Template(0, tuple(parts))
 
 
-def _stray(token: Token) -> HclError:
-    at = token.at if isinstance(token, Directive) else 0
-    return HclError(at, "a template directive where none is expected")
+def _take(tokens: deque[Token], keyword: str) -> bool:
+    """Take a directive if it comes next."""
+    if tokens and isinstance(tokens[0], Directive) and tokens[0].keyword == keyword:
+        tokens.popleft()
+        return True
+    return False
