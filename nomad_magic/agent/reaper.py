@@ -181,12 +181,19 @@ def _wait_for(child: int, patience: float, *, keep_awake: bool) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         came = signal.sigtimedwait({*_ENDING, signal.SIGCHLD}, min(1.0, max(0.01, deadline - now)))
+        if came is not None and came.si_signo == signal.SIGHUP and _stays():
+            continue
         if came is not None and came.si_signo != signal.SIGCHLD:
             # SIGTERM whatever came: a Ctrl-C on a terminal reaches the guards by itself too.
             deadline = min(deadline, now + patience)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGTERM)
     return os.waitstatus_to_exitcode(status)
+
+
+def _stays() -> bool:
+    """Whether it was started by nohup, to outlive its terminal."""
+    return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def _reap_all(child: int = 0, more: int = 0) -> int | None:

@@ -285,7 +285,7 @@ def test_all_refusals_at_once(tmp_path: Path) -> None:
     lines = str(caught.value).splitlines()
     assert lines[0] == "the embedded agent refuses this, for 9 reasons:"
     for place, words in (
-        ("one.nomad.hcl:3,17", "there is no 'nope'"),
+        ("one.nomad.hcl:3,17", "there is no variable nope"),
         ("one.nomad.hcl: job 'one'", "does not run 'cron' jobs"),
         ("group 'g': task 'alloc'", "beside `alloc`"),
         ("group 'g': task 'alloc'", "no driver 'docker'"),

@@ -187,6 +187,34 @@ def test_a_closed_terminal_ends_it(tmp_path: Path) -> None:
         process.wait(10)
 
 
+def pending(pid: int, number: int) -> bool:
+    """Whether a signal waits for a process to take it, from proc(5)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    waiting = next(line.split()[1] for line in lines if line.startswith("ShdPnd:"))
+    return bool(int(waiting, 16) >> (number - 1) & 1)
+
+
+def test_nohup(tmp_path: Path) -> None:
+    """Under nohup the end of the terminal is not its end."""
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps({"Job": JOB}))
+    argv = ["nohup", sys.executable, "-m", "nomad_magic", "agent", str(path)]
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip().removeprefix("NOMAD_ADDR=")
+        token = process.stdout.readline().strip().removeprefix("NOMAD_TOKEN=")
+        process.send_signal(signal.SIGHUP)
+        eventually(lambda: not pending(process.pid, signal.SIGHUP))
+        # One that is about to end takes no new connections.
+        for _ in range(20):
+            with Peer(address, token) as peer:
+                assert peer.get("/v1/jobs")
+        process.terminate()
+        assert process.wait(10) == 0
+
+
 def test_a_killed_agent_leaves_no_socket(tmp_path: Path) -> None:
     """Its unix socket goes with it; that of another agent stays."""
     path, address = tmp_path / "job.json", tmp_path / "agent.sock"

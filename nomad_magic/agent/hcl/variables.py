@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.agent.hcl import functions
-from nomad_magic.agent.hcl.evaluate import Scope, evaluate, get, pairs
+from nomad_magic.agent.hcl.evaluate import Scope, evaluate, pairs
 from nomad_magic.agent.hcl.nodes import (
     Attribute,
     Block,
@@ -166,7 +166,9 @@ class Variables:
         if root == "var":
             if name in self._unset:
                 raise HclError(at, "")
-            return get(self._values, name)
+            if name not in self._values:
+                raise HclError(at, f"there is no variable {name}")
+            return self._values[name]
         if name in self._local_values:
             return self._local_values[name]
         if name not in self._locals:
