@@ -21,15 +21,12 @@ NOMAD = shutil.which("nomad")
 def test_as_the_real_cli(make: Callable[[random.Random], str], tmp_path: Path) -> None:
     """What it refuses we refuse, and what we read we read as it does."""
     assert NOMAD is not None
-    seed = random.randrange(2**32)
-    source = random.Random(seed)
+    # The same sixty each time; another seed makes others.
+    source = random.Random(15)
     for _ in range(60):
         value = make(source)
         text = hcl_cases.file_of(value)
         read, why = hcl_cases.ours(text)
         real = hcl_cases.theirs(NOMAD, tmp_path, text)
-        assert read == real or (read is None and "embedded agent has no function" in why), (
-            seed,
-            value,
-            why,
-        )
+        not_done = read is None and "embedded agent has no function" in why
+        assert read == real or not_done, (value, why)

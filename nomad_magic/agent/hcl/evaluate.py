@@ -188,7 +188,7 @@ def _access(node: Access, scope: Scope) -> Any:
         and of.name not in scope.names
         and scope.knows(of.name)
     ):
-        return scope.lookup(of.name, functions.text(key), of.at)
+        return scope.lookup(of.name, functions.text(key), node.at)
     return get(evaluate(of, scope), key)
 
 
@@ -257,14 +257,29 @@ def _same(left: Any, right: Any) -> bool:
 def _conditional(node: Conditional, scope: Scope) -> Any:
     chosen = functions.boolean(evaluate(node.condition, scope))
     value = evaluate(node.then if chosen else node.otherwise, scope)
-    try:
-        other = evaluate(node.otherwise if chosen else node.then, scope)
-    except HclError:
-        return value
-    kinds = {dict if isinstance(one, dict) else isinstance(one, list) for one in (value, other)}
-    if len(kinds) > 1 and value is not None and other is not None:
+    other = _shape_of(node.otherwise if chosen else node.then, scope)
+    if value is not None and other not in (None, _shape(value)):
         raise ValueError("both results of a conditional must be of one kind")
     return value
+
+
+def _shape(value: Any) -> type | None:
+    if value is None:
+        return None
+    return type(value) if isinstance(value, list | dict) else str
+
+
+def _shape_of(node: Expression, scope: Scope) -> type | None:
+    """Return what the result that was not chosen would be: a list, a dict, or none of both."""
+    try:
+        return _shape(evaluate(node, scope))
+    except HclError:
+        pass
+    if isinstance(node, Conditional):
+        return _shape_of(node.then, scope)
+    if isinstance(node, For):
+        return list if node.key is None else dict
+    return str if isinstance(node, Operation | Template) else None
 
 
 def _object(node: ObjectOf, scope: Scope) -> dict[str, Any]:
