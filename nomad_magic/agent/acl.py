@@ -17,7 +17,6 @@ is not named falls back to `*`.  `node` is `read` or absent.
 from __future__ import annotations
 
 import hmac
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,6 +77,9 @@ class Token:
 OPEN: Final = Token(secret="", name="no token needed", management=True)
 """Who everyone is when the agent asks for no token."""
 
+ANONYMOUS: Final = Token(secret="", name="anonymous")
+"""Who sends no token to an agent that asks for one."""
+
 
 class Acl:
     """All tokens of one agent; none at all means that no token is asked for."""
@@ -91,10 +93,12 @@ class Acl:
         return bool(self._tokens)
 
     def resolve(self, secret: str) -> Token | None:
-        """The token with that secret; None for nobody."""
+        """The token with that secret; None for one that is not known."""
         if not self._tokens:
             return OPEN
-        sent = secret.encode()
+        if not secret:
+            return ANONYMOUS
+        sent = secret.encode("utf-8", "surrogateescape")  # whatever a client has sent
         found = None
         for token in self._tokens:  # all of them, so that the time taken says nothing
             if hmac.compare_digest(token.secret.encode(), sent):
@@ -108,14 +112,10 @@ def load_policy(path: Path) -> list[Token]:
     Raises:
         AgentError: It cannot be read, or is not of the form above.
     """
-    text = files.read(path)
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise AgentError(f"{path}: {error}") from error
+    document = files.read_json(path)
     try:
         return [_token(entry) for entry in document["tokens"]]
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise AgentError(f"{path}: not an ACL policy of the embedded agent: {error}") from error
 
 
@@ -124,7 +124,9 @@ def _token(entry: dict[str, Any]) -> Token:
     if unknown:
         raise ValueError(f"unknown key {min(unknown)!r}")
     secret = entry["secret"]
-    if not isinstance(secret, str) or not secret:
+    if not isinstance(secret, str) or not secret.isascii() or not secret.isprintable():
+        raise ValueError("the secret of a token is printable ASCII")
+    if not secret.strip(" "):
         raise ValueError("a token needs a secret")
     namespaces: dict[str, frozenset[str]] = {}
     for namespace, capabilities in entry.get("namespaces", {}).items():

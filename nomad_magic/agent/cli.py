@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import os
 import secrets
-import shutil
 import sys
 import tempfile
 import uuid
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nomad_magic.agent.acl import Token, load_policy
-from nomad_magic.agent.jobfile import load_jobs
-from nomad_magic.agent.reaper import run_guarded
+from nomad_magic.agent.jobfile import LoadOptions, load_jobs
+from nomad_magic.agent.reaper import remove_tree, run_guarded
 from nomad_magic.agent.run import Settings, run
 from nomad_magic.errors import AgentError
 
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
 
 DEFAULT_BIND = "127.0.0.1:0"
 MAX_DELAY_SECONDS = 3600
+_OPEN_DOOR = (
+    "warning: --no-token: whoever reaches the address runs commands as you, and that is every "
+    "user and every program of this machine"
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,26 +36,29 @@ def main(argv: Sequence[str]) -> int:
     has been started and the address answers.
     """
     options = _parser().parse_args(argv)
-    root = Path(tempfile.mkdtemp(prefix="nomad-magic-agent-")).resolve()
     try:
-        settings = _settings(options, root)
+        settings = _settings(options)
     except AgentError as error:
-        shutil.rmtree(root, ignore_errors=True)
         return _fail(error)
-
-    def remove_root() -> None:
-        shutil.rmtree(root, ignore_errors=True)
+    except KeyboardInterrupt:
+        return 130
 
     def agent() -> int:
         try:
             asyncio.run(run(settings))
         except AgentError as error:
             return _fail(error)
-        finally:
-            remove_root()  # here too, for a guard that was killed
+        except Exception as error:  # noqa: BLE001 - a user is told what failed, never shown a stack
+            return _fail(AgentError(f"the embedded agent failed: {type(error).__name__}"))
         return 0
 
-    return run_guarded(agent, remove_root)
+    def cleanup() -> None:
+        # The directory is made once the socket is bound: where it is, the socket is ours.
+        if settings.unix_socket is not None and settings.root.exists():
+            settings.unix_socket.unlink(missing_ok=True)
+        remove_tree(settings.root)
+
+    return run_guarded(agent, cleanup)
 
 
 def _fail(error: AgentError) -> int:
@@ -65,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m nomad_magic agent",
         description="Run Nomad job files as processes of this machine, behind Nomad's HTTP API. "
         "Without a job file a demo job is run. Ctrl-C ends the agent and all that it started.",
+        allow_abbrev=False,
     )
     parser.add_argument("jobs", nargs="*", type=Path, metavar="JOBFILE", help="HCL or JSON")
     where = parser.add_mutually_exclusive_group()
@@ -79,6 +86,29 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--token", help="the management token (default: a random one)")
     token.add_argument(
         "--no-token", action="store_true", help="let everyone on this machine run commands"
+    )
+    parser.add_argument(
+        "-var",
+        "--var",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a variable of the job files, as for nomad job run",
+    )
+    parser.add_argument(
+        "-var-file",
+        "--var-file",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="a file with such variables",
+    )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="leave out what has no effect here (network, service, template, volume, ...) and "
+        "say so, instead of refusing the file",
     )
     parser.add_argument("--acl", type=Path, metavar="POLICYFILE", help="more tokens, as JSON")
     parser.add_argument("--tls-cert", type=Path, metavar="PEM", help="serve TLS")
@@ -100,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(options: argparse.Namespace, root: Path) -> Settings:
+def _settings(options: argparse.Namespace) -> Settings:
     token: str | None = options.token
     if options.with_parent:
         token = _first_line(sys.stdin.fileno()).decode().strip() or token
@@ -117,9 +147,22 @@ def _settings(options: argparse.Namespace, root: Path) -> Settings:
     if not 0 <= options.upgrade_delay <= MAX_DELAY_SECONDS:
         raise AgentError(f"--upgrade-delay: needs 0 to {MAX_DELAY_SECONDS} seconds")
     tokens: list[Token] = load_policy(options.acl) if options.acl else []
+    loaded = load_jobs(
+        options.jobs,
+        LoadOptions(
+            lenient=options.lenient,
+            variables=options.var,
+            var_files=options.var_file,
+            environment=os.environ,
+        ),
+    )
+    notices = loaded.notes
+    if options.no_token:
+        notices = [_OPEN_DOOR, *notices]
     return Settings(
-        jobs=load_jobs(options.jobs),
-        root=root,
+        jobs=loaded.jobs,
+        notices=tuple(notices),
+        root=Path(tempfile.gettempdir()).resolve() / f"nomad-magic-agent-{secrets.token_hex(8)}",
         bind=options.bind,
         unix_socket=_absolute(options.socket),
         token="" if options.no_token else token or _random_token(),

@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
+from typing import Any, Final
 
 from nomad_magic.errors import AgentError
+
+MAX_BYTES: Final = 4_000_000
+"""How large a file may be; Nomad's own servers take job files of 1 MB by default."""
 
 
 def read(path: Path) -> str:
     """Return the text of a file.
 
     Raises:
-        AgentError: It cannot be read, or is not text in UTF-8.
+        AgentError: It cannot be read, is not text in UTF-8, or is too large.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise AgentError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise AgentError(f"{path}: not UTF-8 text") from error
     except (OSError, ValueError) as error:
         hint = _other_file(path) if isinstance(error, FileNotFoundError) else ""
         raise AgentError(f"{path}: {reason(error)}", hint=hint) from error
+
+
+def read_json(path: Path) -> Any:
+    """Return what a file holds as JSON.
+
+    Raises:
+        AgentError: It cannot be read, or is not JSON.
+    """
+    try:
+        return json.loads(read(path).removeprefix("\ufeff"), parse_constant=_no_number)
+    except RecursionError as error:
+        raise AgentError(f"{path}: nested too deep") from error
+    except ValueError as error:
+        raise AgentError(f"{path}: {error}") from error
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
 
 
 def reason(error: Exception) -> str:

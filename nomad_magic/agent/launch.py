@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -17,13 +18,16 @@ from nomad_magic.agent.reaper import descendants
 from nomad_magic.errors import AgentError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 PathLike = str | os.PathLike[str]
 
-STOP_SECONDS: Final = 15.0
+STOP_SECONDS: Final = 8.0
 """How long an agent may take to end before it is killed with all that is below it."""
+
+_LINES: Final = 3
+"""Address, token and notices: what an agent announces to the process that started it."""
 
 
 class EmbeddedAgent:
@@ -37,6 +41,10 @@ class EmbeddedAgent:
         socket: A unix socket to listen on instead.
         token: The management token; a random one when None.
         no_token: Ask for no token.
+        variables: Values of the job files' variables.
+        var_files: Files with such values.
+        lenient: Leave out what has no effect here, instead of refusing the file; `notices` says
+            what.
         acl: A policy file (see `nomad_magic.agent.acl`).
         tls_cert: The server's certificate, PEM; TLS is served with it.
         tls_key: Its key.
@@ -47,6 +55,7 @@ class EmbeddedAgent:
     Attributes:
         address: What to set `NOMAD_ADDR` to; empty before the start.
         token: What to set `NOMAD_TOKEN` to; never in the repr.
+        notices: What it said when it started: what was left out, and its warnings.
     """
 
     def __init__(  # noqa: PLR0913 - one for each option of the command
@@ -61,10 +70,14 @@ class EmbeddedAgent:
         tls_cert: PathLike | None = None,
         tls_key: PathLike | None = None,
         tls_ca: PathLike | None = None,
+        variables: Mapping[str, str] | None = None,
+        var_files: Sequence[PathLike] = (),
+        lenient: bool = False,
         upgrade_delay: float = 0.0,
     ) -> None:
         self.address = ""
         self.token = ""
+        self.notices: tuple[str, ...] = ()
         self.job_files = tuple(Path(path) for path in job_files)
         options = {
             "--bind": bind,
@@ -78,6 +91,10 @@ class EmbeddedAgent:
         for name, value in options.items():
             if value is not None:
                 self._argv.append(f"{name}={os.fspath(value)}")
+        self._argv += [f"--var={name}={value}" for name, value in (variables or {}).items()]
+        self._argv += [f"--var-file={os.fspath(path)}" for path in var_files]
+        if lenient:
+            self._argv.append("--lenient")
         if upgrade_delay:
             self._argv.append(f"--upgrade-delay={upgrade_delay}")
         if no_token:
@@ -158,7 +175,7 @@ class EmbeddedAgent:
             process.stdin.write(self._wanted_token.encode() + b"\n")
             process.stdin.flush()
         in_time = ready.wait(timeout)
-        if len(lines) < 2:
+        if len(lines) < _LINES:
             self.stop()
             said = self.stderr.strip()
             if not in_time:
@@ -166,7 +183,8 @@ class EmbeddedAgent:
             words, _, hint = (said or "the embedded agent ended at once").partition("\n")
             raise AgentError(words, hint=hint)
         values = [line.decode().rstrip("\n").partition("=")[2] for line in lines]
-        self.address, self.token = values
+        self.address, self.token, notices = values
+        self.notices = tuple(json.loads(notices))
         return self
 
     def stop(self) -> None:
@@ -178,6 +196,7 @@ class EmbeddedAgent:
                 return
             if process.poll() is None:
                 process.terminate()
+                process.send_signal(signal.SIGCONT)  # it may be stopped
             try:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
@@ -187,6 +206,7 @@ class EmbeddedAgent:
                     with contextlib.suppress(OSError):
                         pipe.close()
             self.address = self.token = ""
+            self.notices = ()
             self._process = None
 
 
@@ -194,7 +214,7 @@ def _read_lines(
     process: subprocess.Popen[bytes], lines: list[bytes], done: threading.Event
 ) -> None:
     assert process.stdout is not None  # noqa: S101 - for the type checker; it is a pipe
-    for _ in range(2):
+    for _ in range(_LINES):
         line = process.stdout.readline()
         if not line.endswith(b"\n"):
             break

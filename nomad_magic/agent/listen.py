@@ -13,17 +13,19 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.agent import files
+from nomad_magic.agent.connections import HEAD_SECONDS
 from nomad_magic.errors import AgentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from nomad_magic.agent.connections import Connection, Connections
+
 _CONNECTION: Final[ContextVar[socket.socket]] = ContextVar("connection")
 """The one whose handshake is under way."""
 
 _TLS_HANDSHAKE: Final = b"\x16"
-_FIRST_BYTE_SECONDS: Final = 10.0
 _BACKLOG: Final = 128
 _PLAIN_ANSWER: Final = (
     b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
@@ -148,7 +150,9 @@ class Listener:
         listener: socket.socket,
         protocol: Callable[[], asyncio.Protocol],
         context: ssl.SSLContext | None,
+        connections: Connections,
     ) -> None:
+        self._connections = connections
         self._listener = listener
         self._protocol = protocol
         self._context = context
@@ -172,29 +176,46 @@ class Listener:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, _ = await loop.sock_accept(self._listener)
+                made, _ = await loop.sock_accept(self._listener)
             except OSError:  # too many open files, or gone again: the next one may do
+                self._connections.make_room()
                 await asyncio.sleep(0.05)
                 continue
-            if connection.family != getattr(socket, "AF_UNIX", None):
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = asyncio.create_task(self._greet(connection))
+            if made.family != getattr(socket, "AF_UNIX", None):
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = self._connections.admit(made)
+            if connection is None:
+                continue
+            task = asyncio.create_task(self._greet(made, connection))
+            connection.greeting = task
             self._greeting.add(task)
             task.add_done_callback(self._greeting.discard)
 
-    async def _greet(self, connection: socket.socket) -> None:
+    async def _greet(self, made: socket.socket, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
-        connection.setblocking(False)  # noqa: FBT003 - the name says it
+        made.setblocking(False)  # noqa: FBT003 - the name says it
         options: dict[str, Any] = {}
         try:
             if self._context is not None:
-                if not await _begins_with_tls(connection):
+                if not await _begins_with_tls(made):
+                    self._connections.forget(connection)
                     return
-                _CONNECTION.set(connection)
-                options = {"ssl": self._context, "ssl_shutdown_timeout": 2.0}
-            await loop.connect_accepted_socket(self._protocol, connection, **options)
-        except (OSError, TimeoutError):
-            connection.close()
+                _CONNECTION.set(made)
+                options = {
+                    "ssl": self._context,
+                    "ssl_handshake_timeout": HEAD_SECONDS,
+                    "ssl_shutdown_timeout": 2.0,
+                }
+            await loop.connect_accepted_socket(
+                lambda: connection.through(self._protocol()), made, **options
+            )
+        except (OSError, TimeoutError, asyncio.CancelledError) as error:
+            made.close()
+            self._connections.forget(connection)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        finally:
+            connection.greeting = None
 
 
 async def _begins_with_tls(connection: socket.socket) -> bool:
@@ -203,7 +224,7 @@ async def _begins_with_tls(connection: socket.socket) -> bool:
     readable: asyncio.Future[None] = loop.create_future()
     loop.add_reader(connection.fileno(), _done, readable)
     try:
-        async with asyncio.timeout(_FIRST_BYTE_SECONDS):
+        async with asyncio.timeout(HEAD_SECONDS):
             await readable
     finally:
         loop.remove_reader(connection.fileno())

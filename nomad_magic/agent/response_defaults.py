@@ -101,7 +101,6 @@ TASK: Final[Json] = {
     ),
     "Kind": "",
     "Leader": False,
-    "LogConfig": {"Disabled": False, "MaxFileSizeMB": 10, "MaxFiles": 1},
     "ShutdownDelay": 0,
     "User": "",
 }

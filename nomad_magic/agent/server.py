@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _GZIP_BYTES: Final = 256
 _HEX: Final = re.compile(r"[0-9a-fA-F]*")
 _PORT_ALONE: Final = re.compile(r":[0-9]+")
+_ACTION: Final = re.compile("/v1/job/(.*)/action")
+_COMMAND: Final = re.compile("/v1/client/allocation/([^/]+)/exec")
 _LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -76,13 +79,26 @@ class Api:
     async def handle(self, request: BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         try:
+            return await self._handle(request)
+        except (web.HTTPException, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a request that fails is no end of the others
+            # Not with its words: they may quote what the request holds.
+            sys.stderr.write(f"warning: a request failed: {type(error).__name__}\n")
+            return web.Response(status=500, text="Internal Server Error")
+
+    async def _handle(self, request: BaseRequest) -> web.StreamResponse:
+        try:
             self._refuse_foreign(request)
             path = request.raw_path.partition("?")[0]
             query = request.query
             token = self._acl.resolve(_secret(request))
-            if path.startswith("/v1/job/") and path.endswith("/action"):
-                job_id = _action_job(request, path)
-                return await self._actions.serve(request, job_id, query, token)
+            if (found := _ACTION.fullmatch(path)) is not None:
+                _require_upgrade(request)
+                return await self._actions.serve_action(request, unquote(found[1]), query, token)
+            if (found := _COMMAND.fullmatch(path)) is not None:
+                _require_upgrade(request)
+                return await self._actions.serve_command(request, unquote(found[1]), query, token)
             return self._answer(request, self._route(request.method, path, query, token), path)
         except Refusal as refusal:
             return web.Response(
@@ -95,12 +111,13 @@ class Api:
         exact = self._exact.get(path)
         prefix = next((prefix for prefix in self._by_id if path.startswith(prefix)), None)
         if exact is None and prefix is None:
-            raise Refusal(404, "")
+            client = path.startswith("/v1/client/allocation/")
+            raise Refusal(404, "resource not found" if client else "")
         if method not in ("GET", "HEAD"):
             raise Refusal(405, "Invalid method")
         if query.get("region", REGION) not in ("", REGION):
             raise Refusal(500, "No path to region")
-        if token is None:
+        if token is None or token is acl.ANONYMOUS:
             raise Refusal(403, "Permission denied")
         if exact is not None:
             return exact(query, token)
@@ -274,10 +291,9 @@ class Api:
         }
 
 
-def _action_job(request: BaseRequest, path: str) -> str:
+def _require_upgrade(request: BaseRequest) -> None:
     if "websocket" not in request.headers.get("Upgrade", "").lower():
         raise Refusal(500, "websocket connection not found in context")
-    return unquote(path.removeprefix("/v1/job/").removesuffix("/action"))
 
 
 def _secret(request: BaseRequest) -> str:

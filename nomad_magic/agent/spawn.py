@@ -1,7 +1,12 @@
 """Starting processes, and learning how they ended.
 
-Every process is the leader of a session of its own, so that one signal reaches all that it
-started.  `posix_spawn` is used rather than a fork with Python code in the child: it is safe
+A task leads a process group, and what runs on a terminal a session, so that one signal reaches all
+that it started.  The processes of exec sessions without a terminal share session and group with
+the agent itself, as they do with the executor of a real one (measured on Nomad 2.0.6): a client
+that signals their group hits all of them, so it must not.  That holds where the agent leads a
+session of its own and can find by other means what they leave behind; elsewhere each leads one.
+
+`posix_spawn` is used rather than a fork with Python code in the child: it is safe
 whatever else the agent is doing, it reports exactly which error the kernel gave, and a
 session leader that opens a terminal becomes its owner, which is all a pty needs.
 """
@@ -10,10 +15,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import os
 import shutil
 import signal as signals
-from typing import TYPE_CHECKING, Final
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,31 +41,63 @@ _DEFAULT_SIGNALS: Final = (
 )
 
 
+def in_own_session() -> bool:
+    """Whether this process leads a session that its guards keep in order (Linux)."""
+    return sys.platform == "linux" and os.getsid(0) == os.getpid()
+
+
 class StartError(Exception):
     """A command that cannot be started; the words are those of Nomad's executor."""
+
+
+class Leads(enum.Enum):
+    """What a process that is started is to be the leader of."""
+
+    SESSION = enum.auto()
+    GROUP = enum.auto()
+    NOTHING = enum.auto()
+
+
+_LEADING: Final[Mapping[Leads, dict[str, Any]]] = {
+    Leads.SESSION: {"setsid": True},
+    Leads.GROUP: {"setpgroup": 0},
+    Leads.NOTHING: {},
+}
+"""What `posix_spawn` is told."""
 
 
 class Process:
     """A started process.
 
     Attributes:
-        pid: Its process id, which is also its group's and its session's.
+        pid: Its process id.
         exited: Done with the exit code; a death by signal is 128 + its number.
     """
 
-    def __init__(self, pid: int, exited: asyncio.Future[int]) -> None:
+    def __init__(self, pid: int, exited: asyncio.Future[int], *, leads_group: bool) -> None:
         self.pid = pid
         self.exited = exited
+        self._leads_group = leads_group
 
     def signal(self, number: int) -> None:
-        """Send a signal to its whole group; nothing happens when it has already ended."""
-        if self.exited.done():
-            return
+        """Send it a signal, and to its whole group if it leads one; nothing after its end."""
+        if not self.exited.done():
+            self._send(number)
+
+    def end_group(self) -> None:
+        """Kill what it has left in the group that it leads."""
+        if self._leads_group:
+            self._send(signals.SIGKILL)
+
+    def _send(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+            if self._leads_group:
+                os.killpg(self.pid, number)
+            else:
+                os.kill(self.pid, number)
 
     async def stop(self, grace: float, number: int = signals.SIGTERM) -> None:
-        """Ask its group to end, wait `grace` seconds, then kill what is left of it."""
+        """Ask it to end, and its group; wait `grace` seconds, then kill what is left of it."""
         self.signal(number)
         await asyncio.wait([self.exited], timeout=grace)
         self.signal(signals.SIGKILL)
@@ -71,6 +110,7 @@ class Spawner:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[int]] = {}
+        self._own_session = in_own_session()
         self._loop.add_signal_handler(signals.SIGCHLD, self._reap)
 
     def start(
@@ -80,19 +120,26 @@ class Spawner:
         env: Mapping[str, str],
         cwd: str,
         stdio: tuple[int, int, int] | str,
+        leads: Leads = Leads.NOTHING,
     ) -> Process:
-        """Start a process in a session of its own.
+        """Start a process.
 
         Args:
             argv: The command and its arguments; a bare name is looked up in the PATH of `env`.
             env: Its whole environment.
             cwd: Its working directory.
             stdio: Its three standard descriptors, or the path of the terminal to give it.
+            leads: What it is the leader of.  With a terminal, and where the agent does not lead
+                a session of its own, it is a session.
 
         Raises:
             StartError: The kernel, or the search of the PATH, said no.
         """
+        if isinstance(stdio, str) or not self._own_session:
+            leads = Leads.SESSION
         path = argv[0]
+        if not path:
+            raise StartError("exec: no command")
         if "/" not in path:
             found = shutil.which(path, path=env.get("PATH", os.defpath))
             if found is None:
@@ -117,7 +164,7 @@ class Spawner:
                 list(argv),
                 dict(env),
                 file_actions=actions,
-                setsid=True,
+                **_LEADING[leads],
                 setsigmask=(),
                 setsigdef=_DEFAULT_SIGNALS,
             )
@@ -129,7 +176,7 @@ class Spawner:
             os.chdir(IDLE_DIRECTORY)
         # SIGCHLD is handled by the loop, in a later turn: the future is always there in time.
         self._waiting[pid] = future = self._loop.create_future()
-        return Process(pid, future)
+        return Process(pid, future, leads_group=leads is not Leads.NOTHING)
 
     def close(self) -> None:
         """Stop collecting."""

@@ -114,6 +114,9 @@ def _done(future: asyncio.Future[None]) -> None:
 class Streams:
     """What the session needs of its process's standard streams.
 
+    Raises:
+        OSError: There are no more descriptors, or no more terminals.
+
     Attributes:
         stdin: Where input goes.
         outputs: Stream name to channel: `stdout` and `stderr`, or `stdout` alone with a pty.
@@ -132,9 +135,7 @@ class Streams:
             self.stdin = Channel(ours, _PTY_READ_BYTES)
             self.outputs = {"stdout": self.stdin}
         else:
-            in_read, in_write = os.pipe()
-            out_read, out_write = _wide_pipe()
-            err_read, err_write = _wide_pipe()
+            (in_read, in_write), (out_read, out_write), (err_read, err_write) = _pipes()
             self._theirs += [in_read, out_write, err_write]
             self.child = (in_read, out_write, err_write)
             self.stdin = Channel(in_write)
@@ -156,6 +157,21 @@ class Streams:
         """Close our ends: a write by the process fails from now on, a pty sends SIGHUP."""
         for channel in (*self.outputs.values(), self.stdin):
             channel.close()
+
+
+def _pipes() -> list[tuple[int, int]]:
+    """Return three pipes, or none."""
+    made: list[tuple[int, int]] = []
+    try:
+        made.append(os.pipe())
+        made.append(_wide_pipe())
+        made.append(_wide_pipe())
+    except OSError:
+        for one in made:
+            os.close(one[0])
+            os.close(one[1])
+        raise
+    return made
 
 
 def _wide_pipe() -> tuple[int, int]:

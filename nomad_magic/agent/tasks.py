@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.agent.environ import Directories, Node, interpolate, task_environment
-from nomad_magic.agent.jobs import SECOND
+from nomad_magic.agent.fields import SECOND
 from nomad_magic.agent.reaper import GRACE_SECONDS
-from nomad_magic.agent.spawn import Process, Spawner, StartError
+from nomad_magic.agent.spawn import Leads, Process, Spawner, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LOG_BYTES: Final = 10_000_000
 """What a task's log may grow to before it is begun anew; Nomad's own default size."""
 
+_LOG_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _LOG_CHECK_SECONDS: Final = 5.0
 _EVENTS_KEPT: Final = 10
 
@@ -131,27 +132,22 @@ class TaskRun:
         words = [
             interpolate(word, self.environment) for word in (self.spec.command, *self.spec.args)
         ]
-        logs = [
-            os.open(
-                self._logs / f"{self.spec.name}.{stream}.0",
-                os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC,
-                0o600,
-            )
-            for stream in ("stdout", "stderr")
-        ]
-        nothing = os.open(os.devnull, os.O_RDONLY)
+        opened: list[int] = []
         try:
+            opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+            opened += (os.open(log, _LOG_FLAGS, 0o600) for log in self._log_files())
             process = self._spawner.start(
                 words,
                 env=self.environment,
                 cwd=self.directory,
-                stdio=(nothing, logs[0], logs[1]),
+                stdio=(opened[0], opened[1], opened[2]),
+                leads=Leads.GROUP,
             )
-        except StartError as error:
+        except (StartError, OSError) as error:
             self._event("Driver Failure", f"failed to launch command with executor: {error}")
             return 127
         finally:
-            for fd in (*logs, nothing):
+            for fd in opened:
                 os.close(fd)
         self._process = process
         self.started_at = datetime.now(UTC)
@@ -160,13 +156,17 @@ class TaskRun:
         self.started.set()
         code = await self._watch(process)
         # What it left behind in its group has lost its task.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.end_group()
         words_of_end = f"Exit Code: {code}"
         if code > 128:
             words_of_end += f", Signal: {code - 128}"
         self._event("Terminated", words_of_end, ExitCode=code, Signal=max(0, code - 128))
         return code
+
+    def _log_files(self) -> list[str]:
+        if not self.spec.logs:
+            return [os.devnull, os.devnull]
+        return [str(self._logs / f"{self.spec.name}.{name}.0") for name in ("stdout", "stderr")]
 
     async def _watch(self, process: Process) -> int:
         while not process.exited.done():
@@ -303,7 +303,7 @@ class Allocation:
         self, main: list[TaskRun], late: list[TaskRun], beside: asyncio.TaskGroup
     ) -> None:
         async def until_dead(task: TaskRun) -> None:
-            await task.run(again_on_success=self.job.type == "service")
+            await task.run(again_on_success=self.job.type in ("service", "system"))
             if task.failed:  # as in Nomad, one that failed takes the others with it
                 others = (other for other in main if other is not task)
                 await asyncio.gather(*(other.stop(GRACE_SECONDS) for other in others))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.errors import UsageError
@@ -12,7 +13,57 @@ if TYPE_CHECKING:
 
     from nomad_magic.agent import EmbeddedAgent
 
+START: Final = "start [-var NAME=VALUE] [-var-file FILE] [--lenient] [job files]"
+
 VARIABLES: Final = ("NOMAD_ADDR", "NOMAD_TOKEN")
+
+
+@dataclass
+class _Asked:
+    """What follows `start`."""
+
+    job_files: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+    var_files: list[str] = field(default_factory=list)
+    lenient: bool = False
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> _Asked:
+        """Read the words; a flag is written with one dash or with two, as for the CLI.
+
+        Raises:
+            UsageError: There is no such flag, or it has no value.
+        """
+        asked = cls()
+        left = list(words)
+        while left:
+            word = left.pop(0)
+            if not word.startswith("-"):
+                asked.job_files.append(_path(word))
+                continue
+            name, sign, value = word.lstrip("-").partition("=")
+            if name == "lenient" and not sign:
+                asked.lenient = True
+                continue
+            if name not in ("var", "var-file"):
+                raise UsageError(
+                    f"%nomad_agent start has no flag {word}", hint=f"Write %nomad_agent {START}."
+                )
+            if not sign and left:
+                value = left.pop(0)
+            if name == "var-file" and value:
+                asked.var_files.append(_path(value))
+            elif name == "var" and "=" in value:
+                variable, _, text = value.partition("=")
+                asked.variables[variable] = text
+            else:
+                form = "NAME=VALUE" if name == "var" else "FILE"
+                raise UsageError(f"-{name} needs {form}", hint=f"Write -{name} {form}.")
+        return asked
+
+
+def _path(word: str) -> str:
+    return os.path.expanduser(word)  # noqa: PTH111 - as a shell does it
 
 
 class AgentCommand:
@@ -39,8 +90,7 @@ class AgentCommand:
         else:
             raise UsageError(
                 f"%nomad_agent does not know {' '.join(argv)!r}",
-                hint="Write %nomad_agent start [job files], %nomad_agent stop or %nomad_agent "
-                "status.",
+                hint=f"Write %nomad_agent {START}, %nomad_agent stop or %nomad_agent status.",
             )
 
     def close(self) -> None:
@@ -58,7 +108,7 @@ class AgentCommand:
                 os.environ[name] = value
         agent.stop()
 
-    def _start(self, job_files: Sequence[str]) -> None:
+    def _start(self, words: Sequence[str]) -> None:
         from nomad_magic.agent import EmbeddedAgent  # noqa: PLC0415 - an extra, loaded when asked for
 
         if self._agent is not None and self._agent.running:
@@ -66,8 +116,14 @@ class AgentCommand:
                 f"The embedded agent runs already, at {self._agent.address}",
                 hint="%nomad_agent stop ends it.",
             )
+        asked = _Asked.of(words)
         self.close()
-        agent = EmbeddedAgent([os.path.expanduser(path) for path in job_files])  # noqa: PTH111 - as a shell does it
+        agent = EmbeddedAgent(
+            asked.job_files,
+            variables=asked.variables,
+            var_files=asked.var_files,
+            lenient=asked.lenient,
+        )
         agent.start()
         self._agent = agent
         self._before = {name: os.environ.get(name) for name in VARIABLES}
@@ -76,6 +132,8 @@ class AgentCommand:
             f"The embedded agent runs at {agent.address}; NOMAD_ADDR and NOMAD_TOKEN are set "
             "in this kernel."
         )
+        for notice in agent.notices:
+            self._say(notice)
 
     def _stop(self) -> None:
         running = self._agent is not None and self._agent.running

@@ -160,7 +160,8 @@ class NomadMagics(Magics):
     def nomad_agent(self, line: str, local_ns: dict[str, Any] | None = None) -> None:
         """Start and stop an embedded agent: it runs Nomad job files as processes of this machine.
 
-        Usage: %nomad_agent [start [job files] | stop | status]
+        Usage: %nomad_agent [start [options] [job files] | stop | status]; the options are
+        -var NAME=VALUE, -var-file FILE and --lenient.
 
         Examples::
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from agent_client import Exec, Peer
+from support.agent_client import Exec, Peer
 
 from nomad_magic.agent import EmbeddedAgent
 

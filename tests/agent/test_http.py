@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from agent_client import eventually, raw_request
+from support.agent_client import eventually, raw_request
 
 if TYPE_CHECKING:
     from agent_client import Peer
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nomad_magic.agent import EmbeddedAgent
 
 RECORDED = Path(__file__).parent.parent / "data" / "http"
-ODD = "we/ird %41 jób"
+ODD = "we/ird+%41+jób"
 
 
 def recorded(name: str) -> Any:
@@ -200,16 +200,16 @@ def test_headers(http: httpx.Client) -> None:
 
 def test_any_job_id(peer: Peer) -> None:
     """An id is any text: its path segment is decoded once."""
-    assert peer.get("/v1/job/we%2Fird%20%2541%20j%C3%B3b")["ID"] == ODD
-    (stub,) = peer.get("/v1/job/we%2Fird%20%2541%20j%C3%B3b/allocations")
+    assert peer.get("/v1/job/we%2Fird%2B%2541%2Bj%C3%B3b")["ID"] == ODD
+    (stub,) = peer.get("/v1/job/we%2Fird%2B%2541%2Bj%C3%B3b/allocations")
     assert stub["JobID"] == ODD
-    assert peer.get("/v1/jobs", prefix="we/ird %41")[0]["ID"] == ODD
+    assert peer.get("/v1/jobs", prefix="we/ird+%41")[0]["ID"] == ODD
 
 
-@pytest.mark.parametrize("token", [None, "nope", "", "é"])
-def test_no_token_no_answer(agent: EmbeddedAgent, token: str | None) -> None:
+@pytest.mark.parametrize("token", [None, b"nope", b"", "é".encode(), b"\xff\xfe", b"\xed\xa0\x80"])
+def test_no_token_no_answer(agent: EmbeddedAgent, token: bytes | None) -> None:
     """Without the right token everything is refused."""
-    headers = {} if token is None else {b"X-Nomad-Token": token.encode()}
+    headers = {} if token is None else {b"X-Nomad-Token": token}
     for path in ("/v1/jobs", "/v1/job/cache/allocations", "/v1/allocations", "/v1/nodes"):
         answer = httpx.get(agent.address + path, headers=headers)
         assert (answer.status_code, answer.text) == (403, "Permission denied")

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import trustme
-from agent_client import SECONDS, Peer, eventually
+from support.agent_client import SECONDS, Peer, eventually
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State

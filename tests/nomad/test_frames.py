@@ -71,6 +71,8 @@ FROM_AGENT = {
     '{"stdout":{"close":true}}': OutputFrame(stdout=Stream(close=True)),
     '{"stderr":{"close":true}}': OutputFrame(stderr=Stream(close=True)),
     '{"exited":true,"result":{}}': OutputFrame(exited=True, result=Exit(exit_code=0)),
+    '{"stdout":{"data":"bG9va2VkCg=="}}': OutputFrame(stdout=Stream(data=b"looked\n")),
+    '{"exited":true,"result":{"exit_code":4}}': OutputFrame(exited=True, result=Exit(exit_code=4)),
     '{"exited":true,"result":{"exit_code":3}}': OutputFrame(exited=True, result=Exit(exit_code=3)),
     '{"exited":true,"result":{"exit_code":130}}': OutputFrame(
         exited=True, result=Exit(exit_code=130)

@@ -91,7 +91,6 @@ FOREIGN = {
     "httpx": {"nomad"},
     "websockets": {"nomad"},
     "aiohttp": {"agent"},
-    "hcl2": {"agent"},
 }
 """The rooms that may import a foreign package."""
 

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -18,6 +19,8 @@ from websockets.sync.client import connect, unix_connect
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
+
+    from nomad_magic.agent import EmbeddedAgent
 
 SECONDS = 10.0
 """How long anything here may take; nothing waits for it when all is well."""
@@ -36,6 +39,16 @@ def eventually(check: Callable[[], Any], seconds: float = SECONDS) -> Any:
 
 def processes_below(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
+
+
+def processes_of(agent: EmbeddedAgent) -> list[psutil.Process]:
+    """Return the agent's own processes, the outermost first: two guards, then the agent."""
+    assert agent.pid is not None
+    found = [psutil.Process(agent.pid)]
+    if sys.platform == "linux":
+        for _ in range(2):
+            found += found[-1].children()
+    return found
 
 
 def alive(pid: int) -> bool:
@@ -80,7 +93,16 @@ class Peer:
         return next(stub for stub in found if stub["TaskGroup"] == group)
 
     def open(self, job: str, **query: str) -> Exec:
-        path = f"/v1/job/{quote(job, safe='')}/action?{urlencode({'command': '[]', **query})}"
+        """Open the exec session of an action."""
+        query = {"command": "[]", **query}
+        return self._open(f"/v1/job/{quote(job, safe='')}/action?{urlencode(query)}")
+
+    def command(self, alloc: str, *words: str, **query: str) -> Exec:
+        """Open the exec session of a command in an allocation."""
+        query = {"command": json.dumps(words), "task": "server", "tty": "false", **query}
+        return self._open(f"/v1/client/allocation/{alloc}/exec?{urlencode(query)}")
+
+    def _open(self, path: str) -> Exec:
         options: dict[str, Any] = {
             "additional_headers": self.headers,
             "compression": None,
@@ -125,12 +147,13 @@ class Exec:
 
     def receive(self, seconds: float = SECONDS) -> dict[str, Any] | None:
         """Take one frame; None at the end."""
-        try:
-            frame: dict[str, Any] = json.loads(self.connection.recv(timeout=seconds))
-        except ConnectionClosed as error:
-            if error.rcvd is not None:
-                self.close_code, self.reason = error.rcvd.code, error.rcvd.reason
+        message = self._message(seconds)
+        if message is None:
+            closed = self.connection.protocol.close_rcvd
+            if closed is not None:
+                self.close_code, self.reason = closed.code, closed.reason
             return None
+        frame: dict[str, Any] = json.loads(message)
         self.frames.append(frame)
         for name in self.streams:
             if name in frame:
@@ -140,6 +163,24 @@ class Exec:
         if frame.get("exited"):
             self.exit_code = frame["result"].get("exit_code", 0)
         return frame
+
+    def _message(self, seconds: float) -> str | bytes | None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                message: str | bytes = self.connection.recv(
+                    timeout=min(0.2, max(0.0, deadline - time.monotonic()))
+                )
+            except ConnectionClosed:
+                return None
+            except TimeoutError:
+                # A real agent that refuses a command at once leaves its connection open.
+                if self.connection.protocol.close_rcvd is not None:
+                    return None
+                if time.monotonic() >= deadline:
+                    raise
+            else:
+                return message
 
     def until(self, words: bytes, stream: str = "stdout") -> None:
         """Take frames until a stream holds some words."""
