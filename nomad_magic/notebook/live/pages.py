@@ -81,10 +81,15 @@ class Pages:
         except ValueError:
             # Of another version of the view, or of no view at all.
             return
-        if kind is PageMessage.CODE:
-            # Not a page yet: it has nothing to show the output with.
-            self._said(kind)
-            return
+        match kind:
+            case PageMessage.CODE:
+                pass  # Not a page yet: it has nothing to show the output with.
+            case _:
+                self._take(kind, content)
+        self._said(kind)
+
+    def _take(self, kind: PageMessage, content: dict[str, Any]) -> None:
+        """Do what a page says."""
         client, session = str(content.get("client")), self._session
         if not self._pages:
             session.take_time(OPENING_SECONDS)
@@ -103,7 +108,6 @@ class Pages:
                 session.resize(*front_end.size)
             case PageMessage.INPUT if not content.get("reply") or self._first(client):
                 session.type(str(content["data"]).encode(), reply=bool(content.get("reply")))
-        self._said(kind)
 
     def asking(self) -> list[str]:
         """Return the pages that want a snapshot, each once; they are not returned again."""
