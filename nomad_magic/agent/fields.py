@@ -200,8 +200,6 @@ def scalar(value: Any, where: str, report: Report) -> str:
     """Return text, a number or a boolean as HCL turns it into text."""
     if value is UNREAD:
         return ""
-    if isinstance(value, float):
-        value = Decimal(repr(value))
     try:
         said = functions.text(value)
         said.encode()

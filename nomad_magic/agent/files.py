@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from nomad_magic.agent.hcl.scanner import decimal_of
 from nomad_magic.errors import AgentError
 
 MAX_BYTES: Final = 4_000_000
@@ -39,7 +40,9 @@ def read_json(path: Path) -> Any:
         AgentError: It cannot be read, or is not JSON.
     """
     try:
-        return json.loads(read(path).removeprefix("\ufeff"), parse_constant=_no_number)
+        return json.loads(
+            read(path).removeprefix("\ufeff"), parse_constant=_no_number, parse_float=decimal_of
+        )
     except RecursionError as error:
         raise AgentError(f"{path}: nested too deep") from error
     except ValueError as error:

@@ -47,8 +47,6 @@ def _rows(use: Use, *names: str) -> list[Field]:
     return rows
 
 
-_PLACEMENT: Final = ("constraint=Constraints", "affinity=Affinities")
-
 _TABLE: Final = {
     "job": [
         *_rows(

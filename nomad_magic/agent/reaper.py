@@ -105,6 +105,7 @@ def end_descendants(grace: float) -> None:
             if number == signal.SIGKILL:
                 return
             number, deadline, signalled = signal.SIGKILL, now + _KILL_SECONDS, set()
+        # Only children make themselves heard when they end; these may be anybody's.
         time.sleep(0.01)
 
 

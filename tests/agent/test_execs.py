@@ -335,6 +335,7 @@ def test_slow_client_holds_the_process_back(run: Run, agent: EmbeddedAgent) -> N
     # It stands still once every buffer on the way is full.
     def standing() -> bool:
         before = server.cpu_times()[:2]
+        # That nothing is done can only be seen over a time.
         time.sleep(0.1)
         return server.cpu_times()[:2] == before
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+import tracemalloc
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +198,75 @@ def test_loops_in_loops_end(value: str) -> None:
     read, why = hcl_cases.ours(hcl_cases.file_of(value))
     assert read is None
     assert "more than" in why
+
+
+# In a line each: a text of 400,000 characters, a list of 10,000 numbers, one of 10,000 such lists.
+SMALL = """
+big = join("", [for i in range(10000) : "0123456789012345678901234567890123456789"])
+row = range(10000)
+all = [for i in local.row : local.row]
+"""
+NESTED = "1"
+for name in "abcde":
+    NESTED = f"[for {name} in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] : {NESTED}]"
+BOMBS = {
+    "join": "x = join(local.big, local.row)",
+    "replace with a long text": 'x = replace(local.big, "0", local.big)',
+    "replace nothing": 'x = replace(local.big, "", local.big)',
+    "format": 'x = format("' + "%s" * 99 + '", [for i in range(99) : local.big]...)',
+    "jsonencode of one text": "x = jsonencode([for i in local.row : local.big])",
+    "jsonencode of one list": "x = jsonencode(local.all)",
+    "flatten": "x = flatten(local.all)",
+    "concat": "x = concat(local.all...)",
+    "merge": "m = {for i in local.row : i => i}\nx = [for i in local.row : merge(local.m)]",
+    "contains": 'x = [for i in local.row : contains(local.row, "no")]',
+    "splat in splat": "\n".join(f"x{i} = local.all[*][0]" for i in range(99)),
+    "squares": "s0 = 1e300\n" + "\n".join(f"s{i + 1} = local.s{i} * local.s{i}" for i in range(40)),
+    "a number in JSON": 'x = "${jsondecode("1e999999999")}"',
+    "a larger number in JSON": 'x = "${jsondecode("1e' + "9" * 40 + '")}"',
+}
+
+
+@pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS)
+def test_a_few_lines_make_no_more_than_a_file_may_be(body: str) -> None:
+    """Each of these would take gigabytes, or hours: it is refused before it is made."""
+    tracemalloc.start()
+    try:
+        problems = document.read(f"locals {{{SMALL}{body}\n}}\n", Given()).problems
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(problems) >= 1
+    assert all(
+        re.search("more than|too long|of this size|cannot be worked out", one) for one in problems
+    )
+    assert most < 100_000_000
+
+
+def test_all_values_of_a_file_share_its_bounds() -> None:
+    """Neither many small values nor one value in many places is a way around them."""
+    text = "".join(f'variable "v{i}" {{\n  default = {NESTED}\n}}\n' for i in range(40))
+    assert "more than 300,000 steps" in document.read(text, Given()).problems[0]
+    repeated = (
+        f'locals {{{SMALL}}}\njob "j" {{\n meta {{ x = [for i in local.row : local.big] }}\n}}'
+    )
+    assert "more than 4 MB" in document.read(repeated, Given()).problems[0]
+    looped = "%{ for a in range(9999) }x%{ endfor }"
+    _, problems = document.fill_in([looped] * 400)
+    assert "more than 300,000 steps" in problems[0]
+
+
+def test_numbers_of_a_json_file_of_variables(tmp_path: Path) -> None:
+    """They are numbers as those of HCL are: exact."""
+    values = tmp_path / "values.json"
+    values.write_text('{"size": 0.1, "many": 3}')
+    text = (
+        'variable "size" {\n type = number\n}\nvariable "many" {\n type = number\n}\n'
+        'job "j" {\n meta {\n  size = "${var.size + 0.2}"\n  many = "${var.many}"\n }\n}'
+    )
+    given = JobReader(LoadOptions(var_files=[values])).given
+    (job,) = document.read(text, given).content["job"]
+    assert job["j"]["meta"] == [{"size": Decimal("0.3"), "many": 3}]
 
 
 def test_a_large_heredoc(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from nomad_magic.agent.hcl import functions
 from nomad_magic.agent.hcl.evaluate import Scope, evaluate, pairs
+from nomad_magic.agent.hcl.functions import MAX_TEXT
 from nomad_magic.agent.hcl.nodes import Attribute, Block, Body, HclError
 from nomad_magic.agent.hcl.parser import parse_file, parse_template
 from nomad_magic.agent.hcl.variables import Given, Variables
@@ -73,6 +74,8 @@ def read(text: str, given: Given) -> Document:
 def fill_in(value: Any) -> tuple[Any, list[str]]:
     """Return a value of HCL's JSON form with its templates evaluated, and what is wrong in it."""
     problems: list[str] = []
+    scope = Scope("", lookup=_no_variables)
+    size = _Size()
 
     def filled(inner: Any) -> Any:
         if isinstance(inner, dict):
@@ -82,7 +85,7 @@ def fill_in(value: Any) -> tuple[Any, list[str]]:
         if not isinstance(inner, str):
             return inner
         try:
-            return evaluate(parse_template(inner), Scope(inner, lookup=_no_variables))
+            return size.of(evaluate(parse_template(inner), replace(scope, text=inner)), 0)
         except HclError as error:
             problems.append(f"{inner[:40]!r}: {error.words}")
             return UNREAD
@@ -101,11 +104,40 @@ def place(text: str, error: HclError) -> str:
     return f"{line},{column}: {error.words}"
 
 
+class _Size:
+    """How much all values of a file come to when they are written out.
+
+    A few lines may name one value in many places, which is one value until somebody writes it.
+    """
+
+    def __init__(self) -> None:
+        self._left = MAX_TEXT
+
+    def of(self, value: Any, at: int) -> Any:
+        """Return the value, counted.
+
+        Raises:
+            HclError: With those before it is too much.
+        """
+        left = [value]
+        while left:
+            one = left.pop()
+            self._left -= len(one) if isinstance(one, str) else 1
+            if self._left < 0:
+                raise HclError(at, f"its values come to more than {MAX_TEXT // 1_000_000} MB")
+            if isinstance(one, dict):
+                left += (*one, *one.values())
+            elif isinstance(one, list):
+                left += one
+        return value
+
+
 class _Reader:
     def __init__(self, text: str) -> None:
         self.problems: list[HclError] = []
         self._text = text
         self._blocks = 0
+        self._size = _Size()
 
     def body(self, body: Body, scope: Scope) -> dict[str, Any]:
         result = {name: self._value(one, scope) for name, one in body.attributes.items()}
@@ -164,7 +196,7 @@ class _Reader:
 
     def _value(self, attribute: Attribute, scope: Scope) -> Any:
         try:
-            return evaluate(attribute.value, scope)
+            return self._size.of(evaluate(attribute.value, scope), attribute.at)
         except HclError as error:
             self.problems.append(error)
         except RecursionError:

@@ -32,19 +32,21 @@ from nomad_magic.agent.hcl.nodes import (
     Splat,
     Template,
 )
-from nomad_magic.agent.hcl.scanner import normal, whole
+from nomad_magic.agent.hcl.scanner import MAX_EXPONENT, normal, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-MAX_TEXT: Final = 4_000_000
-"""How many characters an evaluated text may have."""
 
 MAX_STEPS: Final = 300_000
 """How many expressions of a file are evaluated; loops in loops could go on for ever."""
 
 # Exact or not at all: HCL counts with 512 bits, whose last digits are not ours.
-_EXACT: Final = decimal.Context(prec=150, traps=[decimal.Inexact, decimal.InvalidOperation])
+_EXACT: Final = decimal.Context(
+    prec=150,
+    Emax=MAX_EXPONENT,
+    Emin=-MAX_EXPONENT,
+    traps=[decimal.Inexact, decimal.InvalidOperation, decimal.Overflow, decimal.Underflow],
+)
 _ARITHMETIC: Final[dict[str, Callable[[Decimal, Decimal], Decimal]]] = {
     "+": _EXACT.add,
     "-": _EXACT.subtract,
@@ -68,7 +70,7 @@ class Scope:
         text: The file's, which references are quoted from.
         names: The first names of references, to their values.
         element: What a splat is at.
-        budget: How many more expressions may be evaluated.
+        budget: How many more steps a file may take; all scopes of a file share it.
         lookup: Finds `var.name` and `local.name`; without it only values are written out, no
             references and no calls.
     """
@@ -117,28 +119,22 @@ def _template(node: Template, scope: Scope) -> Any:
 
 
 def _text(node: Template, scope: Scope) -> str:
-    said: list[str] = []
-    size = 0
-    for part in node.parts:
-        if isinstance(part, str):
-            said.append(part)
-        elif isinstance(part, Part):
-            said.append(functions.text(_part(part, scope)))
-        elif isinstance(part, IfPart):
-            chosen = functions.boolean(evaluate(part.condition, scope))
-            said.append(_text(part.then if chosen else part.otherwise, scope))
-        else:
-            said += _repeated(part, scope)
-        size += len(said[-1]) if said else 0
-        if size > MAX_TEXT:
-            raise ValueError("it makes a text of more than 4 MB")
-    _spend(scope, size // 100)
-    return "".join(said)
+    said = functions.joined(piece for part in node.parts for piece in _pieces(part, scope))
+    _spend(scope, functions.weight(said))
+    return said
 
 
-def _repeated(part: ForPart, scope: Scope) -> Iterator[str]:
-    for inner in _each(part.names, evaluate(part.collection, scope), scope):
-        yield _text(part.body, inner)
+def _pieces(part: str | Part | IfPart | ForPart, scope: Scope) -> Iterator[str]:
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, Part):
+        yield functions.text(_part(part, scope))
+    elif isinstance(part, IfPart):
+        chosen = functions.boolean(evaluate(part.condition, scope))
+        yield _text(part.then if chosen else part.otherwise, scope)
+    else:
+        for inner in _each(part.names, evaluate(part.collection, scope), scope):
+            yield _text(part.body, inner)
 
 
 def _part(part: Part, scope: Scope) -> Any:
@@ -215,7 +211,7 @@ def _splat(node: Splat, scope: Scope) -> list[Any]:
     if value is None:
         return []
     each = value if isinstance(value, list) else [value]
-    return [evaluate(node.each, Scope(scope.text, scope.names, one, scope.lookup)) for one in each]
+    return [evaluate(node.each, replace(scope, element=one)) for one in each]
 
 
 def _call(node: Call, scope: Scope) -> Any:
@@ -224,8 +220,9 @@ def _call(node: Call, scope: Scope) -> Any:
         arguments[-1:] = functions.items(arguments[-1])
     if scope.lookup is None:
         raise ValueError("here a value is written out, without function calls")
+    _spend(scope, sum(map(functions.weight, arguments)) // 10)
     result = functions.call(node.name, arguments)
-    _spend(scope, len(result) // 100 if isinstance(result, str | list) else 0)
+    _spend(scope, functions.weight(result))
     return result
 
 

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.agent.hcl.scanner import normal, whole
+from nomad_magic.agent.hcl.scanner import decimal_of, normal, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+MAX_TEXT: Final = 4_000_000
+"""How many characters an evaluated text may have."""
 
 _DIRECTIVE: Final = re.compile(r"%(-?)(0?)(\d*)([sdvq%])")
 _NUMBER: Final = re.compile(
     r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,2})?"
 )
-_MAX_ITEMS: Final = 10_000
+_RANGE_ITEMS: Final = 10_000
+_MAX_ITEMS: Final = 100_000
 
 
 def text(value: Any) -> str:
@@ -95,6 +100,30 @@ def kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
+def joined(pieces: Iterable[str]) -> str:
+    """Return pieces as one text.
+
+    Raises:
+        ValueError: It would be too long; then it is not made.
+    """
+    found: list[str] = []
+    size = 0
+    for piece in pieces:
+        found.append(piece)
+        size += len(piece)
+        if size > MAX_TEXT:
+            raise ValueError(f"it makes a text of more than {MAX_TEXT // 1_000_000} MB")
+    return "".join(found)
+
+
+def _collected(values: Iterable[Any]) -> list[Any]:
+    """Return values as a list, which is not made when it would be too long."""
+    found = list(itertools.islice(values, _MAX_ITEMS + 1))
+    if len(found) > _MAX_ITEMS:
+        raise ValueError(f"it makes a list of more than {_MAX_ITEMS:,} elements")
+    return found
+
+
 def _index(value: Any) -> int:
     found = number(value)
     if not isinstance(found, int):
@@ -127,16 +156,36 @@ def _format(pattern: Any, *values: Any) -> str:
     words = text(pattern)
     if "%" in _DIRECTIVE.sub("", words) or re.search(r"%[-0-9]*\d{4}", words):
         raise ValueError("format does %s, %d, %v, %q and %% here")
-    result = _DIRECTIVE.sub(one, words)
+    result = joined(_pieces(words, one))
     if left:
         raise ValueError("format has too many values")
     return result
 
 
+def _pieces(words: str, filled: Callable[[re.Match[str]], str]) -> Iterable[str]:
+    """The directives of a format filled in, and what stands between them."""
+    at = 0
+    for match in _DIRECTIVE.finditer(words):
+        yield words[at : match.start()]
+        yield filled(match)
+        at = match.end()
+    yield words[at:]
+
+
 def _replace(where: Any, old: Any, new: Any) -> str:
-    if len(text(old)) > 1 and text(old).startswith("/") and text(old).endswith("/"):
+    words, wanted, instead = text(where), text(old), text(new)
+    if len(wanted) > 1 and wanted.startswith("/") and wanted.endswith("/"):
         raise ValueError("replace with a regular expression is not done here")
-    return text(where).replace(text(old), text(new))
+    if len(words) + words.count(wanted) * len(instead) > MAX_TEXT:
+        raise ValueError("replace makes too long a text")
+    return words.replace(wanted, instead)
+
+
+def _join(by: Any, *lists: Any) -> str:
+    if not lists:
+        raise ValueError("join needs a list")
+    between, each = text(by), (text(one) for some in lists for one in items(some))
+    return joined(piece for one in each for piece in (between, one))[len(between) :]
 
 
 def _lookup(where: Any, key: Any, *default: Any) -> Any:
@@ -168,8 +217,8 @@ def _range(*bounds: Any) -> list[Any]:
     if not step:
         raise ValueError("range cannot go in steps of 0")
     found = range(start, end, step)
-    if len(found) > _MAX_ITEMS:
-        raise ValueError(f"range makes more than {_MAX_ITEMS} numbers")
+    if len(found) > _RANGE_ITEMS:
+        raise ValueError(f"range makes more than {_RANGE_ITEMS} numbers")
     return list(found)
 
 
@@ -185,34 +234,41 @@ def _merge(*maps: Any) -> dict[str, Any]:
 
 
 def _distinct(values: Any) -> list[Any]:
-    found: list[Any] = []
+    found: dict[Any, Any] = {}
     for value in items(values):
-        if value not in found:
-            found.append(value)
-    return found
+        found.setdefault(_key(value), value)
+    return list(found.values())
 
 
-def _flatten(values: Any) -> list[Any]:
-    return [
-        inner
-        for value in items(values)
-        for inner in (_flatten(value) if isinstance(value, list) else [value])
-    ]
+def _key(value: Any) -> Any:
+    """What two values have in common when they are the same."""
+    if isinstance(value, dict):
+        return dict, frozenset((name, _key(one)) for name, one in value.items())
+    if isinstance(value, list):
+        return list, tuple(map(_key, value))
+    return isinstance(value, bool), value
+
+
+def _flat(values: Any) -> Iterable[Any]:
+    for value in items(values):
+        if isinstance(value, list):
+            yield from _flat(value)
+        else:
+            yield value
 
 
 def _split(by: Any, where: Any) -> list[str]:
     return text(where).split(text(by)) if text(by) else list(text(where))
 
 
-def _to_json(value: Any) -> str:
-    def plain(inner: Any) -> Any:
-        if isinstance(inner, Decimal):
-            return float(inner)
-        if isinstance(inner, dict):
-            return {key: plain(inner[key]) for key in sorted(inner)}
-        return [plain(one) for one in inner] if isinstance(inner, list) else inner
+_JSON: Final = json.JSONEncoder(
+    separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=float
+)
 
-    said = json.dumps(plain(value), separators=(",", ":"), ensure_ascii=False)
+
+def _to_json(value: Any) -> str:
+    # Bit by bit: a value of a few lines may hold another one many thousand times.
+    said = joined(_JSON.iterencode(value))
     for char in "<>&\u2028\u2029":  # as Go escapes them
         said = said.replace(char, f"\\u{ord(char):04x}")
     return said
@@ -220,7 +276,7 @@ def _to_json(value: Any) -> str:
 
 def _from_json(words: Any) -> Any:
     try:
-        return json.loads(text(words), parse_float=Decimal)
+        return json.loads(text(words), parse_float=decimal_of)
     except RecursionError as error:
         raise ValueError("jsondecode: nested too deep") from error
 
@@ -233,16 +289,14 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "chomp": lambda value: text(value).rstrip("\r\n"),
     "coalesce": _coalesce,
     "compact": lambda values: [one for one in items(values) if one not in ("", None)],
-    "concat": lambda *lists: [one for some in lists for one in items(some)],
+    "concat": lambda *lists: _collected(one for some in lists for one in items(some)),
     "contains": lambda where, value: value in items(where),
     "distinct": _distinct,
     "element": _element,
-    "flatten": _flatten,
+    "flatten": lambda values: _collected(_flat(values)),
     "floor": lambda value: int(Decimal(number(value)).to_integral_value(ROUND_FLOOR)),
     "format": _format,
-    "join": lambda by, first, *more: text(by).join(
-        text(one) for some in (first, *more) for one in items(some)
-    ),
+    "join": _join,
     "jsondecode": _from_json,
     "jsonencode": _to_json,
     "keys": lambda value: sorted(mapping(value)),
@@ -285,3 +339,10 @@ def call(name: str, arguments: list[Any]) -> Any:
     except RecursionError as error:
         raise ValueError(f"{name}(): nested too deep") from error
     return normal(result) if isinstance(result, str) else result
+
+
+def weight(value: Any) -> int:
+    """Return what a value costs: a step for each element, or for a hundred characters."""
+    if isinstance(value, list | dict):
+        return len(value)
+    return len(value) // 100 if isinstance(value, str) else 0

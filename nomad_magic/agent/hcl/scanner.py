@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from nomad_magic.agent.hcl.nodes import HclError
@@ -16,7 +16,9 @@ MAX_PIECES: Final = 200_000
 """How many blocks and expressions a file may have."""
 
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_MAX_EXPONENT: Final = 400
+MAX_EXPONENT: Final = 400
+"""How many zeros a number may have: written out, it is that long."""
+
 _SIMPLE: Final = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _BLANKS: Final = " \t"
 _HEX_DIGITS: Final = {"u": 4, "U": 8}
@@ -114,11 +116,12 @@ class Scanner:
         """Take a number."""
         match = _NUMBER.match(self.text, self.at)
         assert match is not None  # noqa: S101 - for the type checker; a digit was seen
-        exponent = re.split("[eE]", match[0])[1:]
-        if len(match[0]) > MAX_DEPTH * 10 or abs(int(*exponent or ["0"])) > _MAX_EXPONENT:
-            raise self.fail("a number of this size")
+        try:
+            value = whole(decimal_of(match[0]))
+        except ValueError as error:
+            raise self.fail(str(error)) from error
         self.at = match.end()
-        return whole(Decimal(match[0]))
+        return value
 
     def escape(self) -> str:
         """Take an escape sequence of a quoted string."""
@@ -163,6 +166,22 @@ class Scanner:
 
     def _newline(self) -> bool:
         return self.take("\n") or self.take("\r\n")
+
+
+def decimal_of(text: str) -> Decimal:
+    """Return the number that a text spells.
+
+    Raises:
+        ValueError: It is so large, so small or so exact that nobody means it.
+    """
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # its exponent is larger than any
+        number = Decimal("Infinity")
+    most = MAX_EXPONENT
+    if len(text) > 2 * most or not number.is_finite() or not -most <= number.adjusted() <= most:
+        raise ValueError("a number of this size")
+    return number
 
 
 def whole(number: Decimal) -> int | Decimal:

@@ -6,7 +6,7 @@ from the default.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,9 +60,8 @@ def read_values(text: str) -> dict[str, Any]:
     body = parse_file(text)
     for block in body.blocks:
         raise HclError(block.at, f"a file of variables has no blocks, such as {block.type}")
-    return {
-        name: evaluate(attribute.value, Scope(text)) for name, attribute in body.attributes.items()
-    }
+    scope = Scope(text)
+    return {name: evaluate(attribute.value, scope) for name, attribute in body.attributes.items()}
 
 
 class Variables:
@@ -76,6 +75,7 @@ class Variables:
     def __init__(self, text: str, blocks: Sequence[Block], given: Given) -> None:
         self.problems: list[HclError] = []
         self.scope = Scope(text, lookup=self._lookup)
+        self._written_out = replace(self.scope, lookup=None)
         self._given = given
         self._values: dict[str, Any] = {}
         self._unset: set[str] = set()
@@ -119,19 +119,28 @@ class Variables:
     def _value(self, name: str, kind: Attribute | None, default: Attribute | None) -> Any:
         fallback: Any = None
         if default is not None:
-            fallback = evaluate(default.value, Scope(self.scope.text))
+            fallback = evaluate(default.value, self._written_out)
         wanted = kind.value if kind is not None else _kind_of(fallback, given=default is not None)
         if name in self._given.arguments:
-            value = _written(self._given.arguments[name], wanted)
+            value = self._outside(self._given.arguments[name], wanted)
         elif name in self._given.files:
             value = self._given.files[name]
         elif f"NOMAD_VAR_{name}" in self._given.environment:
-            value = _written(self._given.environment[f"NOMAD_VAR_{name}"], wanted)
+            value = self._outside(self._given.environment[f"NOMAD_VAR_{name}"], wanted)
         elif default is not None:
             value = fallback
         else:
             raise KeyError(name)
         return value if wanted is None else convert(value, wanted)
+
+    def _outside(self, words: str, kind: Expression | None) -> Any:
+        """Return the value of what was written on a command line or in the environment."""
+        if isinstance(kind, Name) and kind.name in ("string", "number"):
+            return words
+        try:
+            return evaluate(parse_expression(words), replace(self._written_out, text=words))
+        except HclError as error:
+            raise ValueError(f"{words!r}: {error.words}") from error
 
     def _validate(self, name: str, block: Block) -> None:
         condition = block.body.attributes.get("condition")
@@ -194,16 +203,6 @@ def _kind_of(default: Any, *, given: bool) -> Expression | None:
     if isinstance(default, int | Decimal):
         return Name(0, "number")
     return Name(0, "string") if isinstance(default, str) or not given else None
-
-
-def _written(words: str, kind: Expression | None) -> Any:
-    """Return the value of what was written on a command line or in the environment."""
-    if isinstance(kind, Name) and kind.name in ("string", "number"):
-        return words
-    try:
-        return evaluate(parse_expression(words), Scope(words))
-    except HclError as error:
-        raise ValueError(f"{words!r}: {error.words}") from error
 
 
 def convert(value: Any, kind: Expression) -> Any:
