@@ -143,6 +143,16 @@ def type_and_see(notebook: Notebook, index: int, text: str) -> None:
     expect(notebook.cell(index).locator(".xterm")).to_contain_text(text, timeout=MS)
 
 
+def reload_type_and_stop(notebook: Notebook) -> None:
+    """Load the page again: what was typed before is there, and typing and Stop work."""
+    notebook.save()
+    notebook.reload()
+    expect(notebook.cell(1).locator(".xterm")).to_contain_text("before", timeout=MS)
+    type_and_see(notebook, 1, "after")
+    notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
+    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130)", timeout=MS)
+
+
 def test_a_page_reloaded_in_mid_run_shows_the_tail_and_can_stop(
     opened: Callable[..., Notebook], place: tuple[str, str | None]
 ) -> None:
@@ -150,12 +160,7 @@ def test_a_page_reloaded_in_mid_run_shows_the_tail_and_can_stop(
     notebook = opened([f"r = %nomad_action {SERVER} cat", "print(r.exit_code)"], *place)
     start(notebook)
     type_and_see(notebook, 1, "before")
-    notebook.save()
-    notebook.reload()
-    expect(notebook.cell(1).locator(".xterm")).to_contain_text("before", timeout=MS)
-    type_and_see(notebook, 1, "after")
-    notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
-    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130)", timeout=MS)
+    reload_type_and_stop(notebook)
     expect(notebook.cell(1).locator(".nomad-action")).to_have_count(0, timeout=MS)
     saved = notebook.save()
     check_saved(saved)
@@ -173,12 +178,7 @@ def test_a_page_that_lost_the_views_code_gets_it_from_the_kernel(
     type_and_see(notebook, 1, "before")
     notebook.run(2)
     notebook.wait_done(2)
-    notebook.save()
-    notebook.reload()
-    expect(notebook.cell(1).locator(".xterm")).to_contain_text("before", timeout=MS)
-    type_and_see(notebook, 1, "after")
-    notebook.cell(1).get_by_role("button", name="Stop", exact=True).click()
-    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130)", timeout=MS)
+    reload_type_and_stop(notebook)
     notebook.run(3)
     notebook.wait_done(3)
     assert shown(notebook.save(), 3).strip() == "130"

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 
     from support.certificates import Certificates
 
+RIGHTS = {
+    "everything": list(nomads.CAPABILITIES),
+    "exec-alone": ["alloc-exec", "alloc-node-exec"],
+    **{
+        f"no-{left}": [one for one in nomads.CAPABILITIES if one != left]
+        for left in nomads.CAPABILITIES
+    },
+}
+"""The tokens of `guarded`, and what each may do in the namespace `default`."""
+
 
 @pytest.fixture(scope="session")
 def real_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nomads.Agent]:
@@ -41,4 +51,14 @@ def secured_agent(
 ) -> Iterator[tuple[nomads.Agent, Certificates]]:
     """An agent with ACL, mutual TLS and two namespaces."""
     with secured(request.param, tmp_path_factory.mktemp("secured")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=nomads.AGENTS)
+def guarded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[nomads.Agent]:
+    """An agent that asks for tokens, and has one for each of `RIGHTS`."""
+    setup = nomads.Setup(rights={name: {"default": rights} for name, rights in RIGHTS.items()})
+    with nomads.either(request.param, tmp_path_factory.mktemp("guarded"), setup) as started:
         yield started

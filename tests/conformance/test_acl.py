@@ -6,39 +6,19 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from support import nomads
 from support.cells import environment
 
 from nomad_magic.errors import NomadMagicError, SessionRefused, UnexpectedAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from support import nomads
     from support.cells import Shell
 
 ALLOCATIONS = (
     'Error fetching allocations: error querying job "cache": '
     "Unexpected response code: 403 (Permission denied)"
 )
-RIGHTS = {
-    "everything": list(nomads.CAPABILITIES),
-    **{
-        f"no-{left}": [one for one in nomads.CAPABILITIES if one != left]
-        for left in nomads.CAPABILITIES
-    },
-}
-"""The tokens, and what each may do in the namespace `default`."""
 EXEC = "failed to exec into task: Permission denied"
-
-
-@pytest.fixture(scope="module", params=nomads.AGENTS)
-def guarded(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[nomads.Agent]:
-    """An agent that asks for tokens."""
-    setup = nomads.Setup(rights={name: {"default": rights} for name, rights in RIGHTS.items()})
-    with nomads.either(request.param, tmp_path_factory.mktemp("acl"), setup) as agent:
-        yield agent
 
 
 def run(shell: Shell, agent: nomads.Agent, token: str, words: str = "") -> NomadMagicError | None:

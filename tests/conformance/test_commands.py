@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from support import nomads
 from support.agent_client import Exec, Peer, alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from support import nomads
 
     Command = Callable[..., Exec]
 
@@ -260,26 +261,6 @@ def test_a_signal_to_the_group_hits_all_and_not_the_executor(peer: Peer, alloc: 
     after = peer.command(alloc, "/bin/echo", "still here")
     after.close_stdin()
     assert after.finish().stdout == b"still here\n"
-
-
-RIGHTS = {
-    "everything": list(nomads.CAPABILITIES),
-    "exec-alone": ["alloc-exec", "alloc-node-exec"],
-    **{
-        f"no-{left}": [one for one in nomads.CAPABILITIES if one != left]
-        for left in ("alloc-exec", "alloc-node-exec")
-    },
-}
-
-
-@pytest.fixture(scope="module", params=nomads.AGENTS)
-def guarded(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[nomads.Agent]:
-    """An agent that asks for tokens."""
-    setup = nomads.Setup(rights={name: {"default": rights} for name, rights in RIGHTS.items()})
-    with nomads.either(request.param, tmp_path_factory.mktemp("rights"), setup) as agent:
-        yield agent
 
 
 def test_rights(guarded: nomads.Agent) -> None:
