@@ -79,6 +79,7 @@ class JobReader:
     def __init__(self, options: LoadOptions) -> None:
         self.report = Report(lenient=options.lenient)
         self.declared: set[str] = set()
+        self._unread = False
         self.given = Given(
             arguments=dict(self._argument(one) for one in options.variables),
             files=self._values(options.var_files),
@@ -92,6 +93,7 @@ class JobReader:
             content = self._content(path)
         except AgentError as error:
             self.report.refuse("", str(error))
+            self._unread = True
             return []
         if "Job" in content:
             return [build_job(content["Job"], where, self.report)]
@@ -112,6 +114,9 @@ class JobReader:
 
     def check_variables(self) -> None:
         """Refuse values of variables that no file has."""
+        if self._unread:
+            # Whether it has them is not known.
+            return
         for name in sorted(self.given.names - self.declared):
             self.report.refuse("", f"no job file declares a variable {shown(name)}")
 

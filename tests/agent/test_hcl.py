@@ -256,6 +256,16 @@ def test_all_values_of_a_file_share_its_bounds() -> None:
     assert "more than 300,000 steps" in problems[0]
 
 
+def test_a_file_that_cannot_be_read_may_have_any_variable(tmp_path: Path) -> None:
+    """What is wrong with it is said, and not that nothing declares what it may declare."""
+    path = tmp_path / "job.nomad.hcl"
+    path.write_text('variable "who" {\n}\njob "j" { group "g" {} }\n')
+    with pytest.raises(AgentError) as caught:
+        load_jobs([path], LoadOptions(variables=["who=me"]))
+    assert caught.value.message.startswith(f"{path}:3,11: ")
+    assert "who" not in str(caught.value)
+
+
 def test_numbers_of_a_json_file_of_variables(tmp_path: Path) -> None:
     """They are numbers as those of HCL are: exact."""
     values = tmp_path / "values.json"
