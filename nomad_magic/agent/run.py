@@ -70,9 +70,20 @@ class Settings:
 async def run(settings: Settings) -> None:
     """Start everything, print the two lines, and serve until a signal.
 
+    After it this process hears no signal any more: it is to end.
+
     Raises:
         AgentError: It cannot listen, or a library is missing.
     """
+    try:
+        await _serve(settings)
+    finally:
+        # asyncio closes what signals wake it with before it unhooks them: one that comes in
+        # between would have Python write a traceback.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
+async def _serve(settings: Settings) -> None:
     try:
         from aiohttp import web  # noqa: PLC0415 - an extra, only needed here
 

@@ -238,3 +238,33 @@ def test_a_directory_that_a_task_has_locked_is_removed(tmp_path: Path) -> None:
     locked.parent.chmod(0)
     remove_tree(tmp_path / "root")
     assert not (tmp_path / "root").exists()
+
+
+AT_THE_LAST = """
+import asyncio, os, signal, sys
+from nomad_magic.agent import cli
+close = asyncio.SelectorEventLoop._close_self_pipe
+def closed(loop):
+    close(loop)
+    os.kill(os.getpid(), signal.{signal})
+asyncio.SelectorEventLoop._close_self_pipe = closed
+sys.exit(cli.main([]))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGCHLD", "SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_at_the_last_says_nothing(name: str) -> None:
+    """The end of a process, or a second Ctrl-C, while the event loop closes.
+
+    asyncio has closed by then what the signal would wake it with.  The time in which that shows
+    is some microseconds, so the signal is sent in it.
+    """
+    argv = [sys.executable, "-c", AT_THE_LAST.format(signal=name)]
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("NOMAD_ADDR=")
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert (said, process.returncode) == ("", 0)
