@@ -5,7 +5,6 @@ A port that is not Nomad's, an address with the wrong scheme, a web server, a lo
 
 from __future__ import annotations
 
-import html
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -113,7 +112,7 @@ def in_between(status: int, body: str, headers: Mapping[str, str]) -> str:
         "That is not Nomad's answer: it comes from another server, or from something between here "
         f"and Nomad, a proxy or a load balancer, with status {status}"
         + (f", from {server[:_TITLE_SHOWN]}" if server else "")
-        + (f", with the title {html.unescape(title[1])[:_TITLE_SHOWN]!r}" if title else "")
+        + (f", with the title {_plain(title[1])!r}" if title else "")
         + (f". It begins: {first[:_LINE_SHOWN]}" if first else " and an empty body.")
     )
 
@@ -145,6 +144,13 @@ def too_old(version: str) -> str:
     if parts and (int(parts[1]), int(parts[2])) < (1, 7):
         return f"Actions exist since Nomad 1.7; the allocation's node runs {version}."
     return "Actions exist since Nomad 1.7; the agent that was asked may be older."
+
+
+def _plain(title: str) -> str:
+    # Only a page needs it, and it brings a table of all of HTML's names.
+    from html import unescape  # noqa: PLC0415 - see above
+
+    return unescape(title)[:_TITLE_SHOWN]
 
 
 def _tls_there(address: Address) -> str:
