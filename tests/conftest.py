@@ -51,8 +51,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 @pytest.fixture(scope="session")
 def embedded_agent() -> Iterator[nomads.Agent]:
-    """The embedded agent with the three job files."""
-    with nomads.embedded() as agent:
+    """The embedded agent with the three job files, and one for terminals."""
+    jobs = [*nomads.JOB_FILES, nomads.JOBS / "terminal.nomad.hcl"]
+    with nomads.embedded(setup=nomads.Setup(jobs=jobs)) as agent:
         yield agent
 
 

@@ -424,7 +424,8 @@ def test_the_pty_has_the_pages_size_from_its_first_frame(
     """That which the kernel knows, or that which the page says before anything is asked."""
     page.run(
         "from nomad_magic.notebook.live.pages import front_end\n"
-        f"front_end.size, front_end.asked = {known}, False\n%nomad_action {SERVER} ttycheck"
+        f"front_end.size, front_end.asked, front_end.answered = {known}, False, True\n"
+        "%nomad_action -job=terminal -group=g -task=main first-size"
     )
     if known is None:
         page.until(lambda: page.comm, "the widget")
