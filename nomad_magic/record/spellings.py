@@ -209,8 +209,11 @@ def _beginnings(secret: bytes) -> list[re.Pattern[bytes]]:
     fourth = rb"%s%s(?:%s|%%|%s)" % (three, through, four, cut)
     third = rb"%s%s(?:%s|%%|%s)" % (two, through, fourth, cut)
     first = rb"%s%s(?:%s|%%|%s)" % (one, through, third, cut)
-    digit = b"%x" % (secret[0] >> 4)
-    coded = rb"%%%s(?:[2%s%s]|%s)" % (through, digit, digit.upper(), cut)
+    high, low = (b"[%x%X]" % (digit, digit) for digit in divmod(secret[0], 16))
+    coded = rb"%%%s(?:2%s5%s)*(?:2?%s|%s%s(?:%s|%s))" % (
+        *(through, through, through, cut),
+        *(high, through, low, cut),
+    )
     return [re.compile(first), re.compile(coded)]
 
 
