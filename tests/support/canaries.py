@@ -1,4 +1,4 @@
-"""Secrets that can be found again, every way of writing one, and all that an error or a run shows."""
+"""Secrets that can be found again, ways of writing one, and all that an error or a run shows."""
 
 from __future__ import annotations
 
@@ -135,9 +135,8 @@ def of_result(result: ActionResult, folder: Path) -> dict[str, str | bytes]:
         "copied": copy.deepcopy(result).record(),
         "arrived": arrived.record() + arrived.markdown() + arrived.stdout + arrived.stderr,
         "place": repr(result.place) + repr(result.command),
-        "words": "\n".join(
-            (result.action, result.command_line, result.reason, result.state, result.target)
-        ),
+        "words": f"{result.action} {result.command_line} {result.reason} {result.state}",
+        "target": result.target,
         "notices": "\n".join(result.notices),
     }
 
@@ -155,7 +154,7 @@ MODES = ("Plain", "Context", "Verbose", "Minimal")
 def of_error(error: BaseException) -> dict[str, str | bytes]:
     """Return everything that an error is shown, saved or sent to a collector as."""
     try:
-        raise RuntimeError("the user's own") from error
+        raise RuntimeError("the user's own") from error  # noqa: TRY301 - as a user would
     except RuntimeError as caught:
         outer = caught
     found: dict[str, str | bytes] = {
