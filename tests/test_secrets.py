@@ -12,24 +12,33 @@ import io
 import json
 import logging
 import shlex
+import socket
+import tempfile
 import urllib.parse
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import nbformat
+import psutil
 import pytest
-from support.canaries import WAYS, Canary, of_error, of_result, written
+from jupyter_client.manager import KernelManager
+from nbconvert import HTMLExporter, MarkdownExporter, PythonExporter, RSTExporter
+from support.canaries import MODES, WAYS, Canary, of_error, of_result, written
 from support.cells import environment
 from support.loops import listening
 from support.proxy import Proxy
 from support.scripted import Script, answer, scripted
 
 import nomad_magic
+from nomad_magic.agent import EmbeddedAgent
+from nomad_magic.record.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from jupyter_client.blocking.client import BlockingKernelClient
     from support.cells import Shell
     from websockets.asyncio.server import ServerConnection
     from websockets.http11 import Response
@@ -389,6 +398,195 @@ def test_no_secret_leaves_by_python(  # noqa: PLR0917 - three of them are the ca
             error = caught
     assert searched(case, error, value, {"log": log.getvalue()}) == {}
     case.check(error, value)
+
+
+# In a kernel
+
+KERNEL_DOORS = {
+    # What a cell's line is, and the environment of the kernel, of a secret and an agent's address.
+    "NOMAD_TOKEN": ("", lambda text, agent: {"NOMAD_TOKEN": text, "NOMAD_ADDR": agent}),
+    "-token": ("-token=$HIDDEN ", lambda text, agent: {"HIDDEN": text, "NOMAD_ADDR": agent}),
+    "address": ("", lambda text, agent: {"NOMAD_ADDR": user(text, agent)}),
+    "-address": ("-address=$HIDDEN ", lambda text, agent: {"HIDDEN": user(text, agent)}),
+    "mistyped": (
+        "-address=$HIDDEN ",
+        lambda text, agent: {"HIDDEN": user(text, agent, "http:/")},
+    ),
+    "auth": ("", lambda text, agent: {"NOMAD_HTTP_AUTH": f"ops:{text}", "NOMAD_ADDR": agent}),
+}
+KERNEL_DEEDS = ("prints", "fails", "page", "closes")
+
+
+@dataclass
+class FrontEnd:
+    """Runs cells in a kernel, shows the widgets, and keeps every message that comes."""
+
+    client: BlockingKernelClient
+    messages: list[bytes] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)
+    widgets: int = 0
+
+    def run(self, code: str) -> Any:
+        """Run a cell, and return it as a notebook keeps it."""
+        cell = nbformat.v4.new_code_cell(code)
+        request = self.client.execute(code, allow_stdin=True)
+        idle = False
+        while not idle:
+            message = self.client.get_iopub_msg(timeout=30)
+            self.messages.append(json.dumps(message["content"], default=str).encode())
+            self.messages += [bytes(one) for one in message["buffers"]]
+            idle = self._take(message, request, cell)
+        reply = self.client.get_shell_msg(timeout=30)
+        self.messages.append(json.dumps(reply["content"], default=str).encode())
+        return cell
+
+    def _take(self, message: dict[str, Any], request: str, cell: Any) -> bool:
+        kind, content = message["msg_type"], message["content"]
+        if kind == "comm_open" and "rung" in content["data"]["state"]:
+            self.widgets += 1
+            self._say(content["comm_id"], {"type": "ready"})
+        elif kind == "comm_msg" and content["data"].get("content", {}).get("type") == "output":
+            seq = content["data"]["content"]["seq"]
+            self._say(content["comm_id"], {"type": "ack", "seq": seq})
+        elif kind in {"stream", "error", "display_data", "execute_result"}:
+            cell.outputs.append(nbformat.v4.output_from_msg(message))
+        elif kind == "update_display_data":
+            # As a front end: it takes the place of what was shown.
+            cell.outputs.append(
+                nbformat.v4.new_output(
+                    "display_data", content["data"], metadata=content["metadata"]
+                )
+            )
+        mine = message["parent_header"].get("msg_id") == request
+        return bool(mine and kind == "status" and content["execution_state"] == "idle")
+
+    def _say(self, comm: str, content: dict[str, Any]) -> None:
+        data = {"method": "custom", "content": {**content, "client": "page"}}
+        message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+        self.client.shell_channel.send(message)
+
+
+@pytest.fixture(scope="module")
+def front_end() -> Iterator[FrontEnd]:
+    manager = KernelManager()
+    manager.start_kernel()
+    client = manager.blocking_client()
+    client.start_channels()
+    client.wait_for_ready(timeout=60)
+    made = FrontEnd(client)
+    made.run("%load_ext nomad_magic\nimport logging\nlogging.basicConfig(level=logging.DEBUG)")
+    yield made
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize("door", KERNEL_DOORS)
+def test_no_secret_is_in_a_notebook_or_on_its_way_there(
+    door: str, repeater: Repeater, front_end: FrontEnd, tmp_path: Path
+) -> None:
+    """Not in a message of a kernel, a widget's state, the file, or what is made of that.
+
+    The action is shown live and as text; each deed's errors in another of `%xmode`.
+    """
+    line, variables = KERNEL_DOORS[door]
+    secret = canary("token" if "oken" in door else door)
+    environ = json.dumps(variables(secret.text, repeater.script.address))
+    # Not in a cell: what someone types into one is there.
+    (tmp_path / "environ.json").write_text(environ)
+    notebook = nbformat.v4.new_notebook()
+    front_end.messages.clear()
+    cells = [
+        (
+            "import json, os\n"
+            "for name in [name for name in os.environ if name.startswith(('NOMAD_', 'HIDDEN'))]:\n"
+            "    del os.environ[name]\n"
+            f"os.environ.update(json.load(open({str(tmp_path / 'environ.json')!r})))"
+        )
+    ]
+    action = f"%nomad_action {line}-job=cache -group=redis -task=server"
+    for at, deed in enumerate(KERNEL_DEEDS):
+        cells += [
+            deed,
+            f"%config NomadMagics.view = 'widget'\n{action} -t hello",
+            f"{action} -t=false hello",
+            f"%config NomadMagics.view = 'text'\n{action} -t=false hello",
+            (
+                f"%xmode {MODES[at]}\n"
+                f"try:\n    {action} hello\nexcept Exception as error:\n"
+                "    raise RuntimeError('mine') from error"
+            ),
+            f"%xmode {MODES[at]}\n{action} hello $HIDDE",
+        ]
+    cells.append("%nomad_action -job=cache hello")
+    for code in cells:
+        if code in KERNEL_DEEDS:
+            repeater.begin(secret.text, code)
+        else:
+            notebook.cells.append(front_end.run(code))
+    saved = tmp_path / "saved.ipynb"
+    nbformat.write(notebook, saved)
+    places: dict[str, str | bytes] = {
+        "messages": b"\n".join(front_end.messages),
+        "notebook": saved.read_bytes(),
+        **{
+            name: exporter().from_notebook_node(notebook)[0]
+            for name, exporter in (
+                ("html", HTMLExporter),
+                ("markdown", MarkdownExporter),
+                ("script", PythonExporter),
+                ("rst", RSTExporter),
+            )
+        },
+    }
+    found = {place: secret.leaks(text) for place, text in places.items()}
+    assert {place: words for place, words in found.items() if words} == {}
+    # The cases were such.
+    assert front_end.widgets
+    if door != "mistyped":
+        assert b"[masked]" in b"".join(front_end.messages)
+
+
+# On this machine
+
+
+def test_the_embedded_agents_token_stays_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in a process's title, in a file of the temporary folder, or in what the agent says."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    secret = canary("token")
+    with EmbeddedAgent(token=secret.text) as agent:
+        result = nomad_magic.run("-job=demo -group=store -task=db records", env=agent.environment)
+        for data in (b"", b"GET /v1/jobs HTTP/1.1\r\nX-Nomad-Token: another\r\n\r\n"):
+            with socket.create_connection(agent_port(agent), timeout=5) as asked:
+                asked.sendall(data)
+                asked.shutdown(socket.SHUT_WR)
+                while asked.recv(1 << 16):
+                    pass
+        me = psutil.Process()
+        titles = [process.cmdline() for process in (me, *me.children(recursive=True))]
+        files = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        places = {"titles": repr(titles), "repr": repr(agent), **files}
+        places |= {f"result's {name}": one for name, one in of_result(result, tmp_path).items()}
+    places["stderr"] = agent.stderr
+    assert {place for place, text in places.items() if secret.leaks(text)} == set()
+
+
+def agent_port(agent: EmbeddedAgent) -> tuple[str, int]:
+    parts = urllib.parse.urlsplit(agent.address)
+    return str(parts.hostname), int(parts.port or 0)
+
+
+def test_a_long_output_is_in_no_file_that_has_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit into memory is on the disk as it came, for nobody else to open."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    kept = Transcript(memory=1 << 10)
+    kept.write("stdout", b"x" * (1 << 16))
+    assert kept.whole("stdout") == b"x" * (1 << 16)
+    assert list(tmp_path.rglob("*")) == []
 
 
 @pytest.mark.parametrize("way", WAYS)
