@@ -19,7 +19,7 @@ from nomad_magic.record.spellings import (
     NOT_YET,
     Finder,
     encoded,
-    is_odd,
+    has_nothings,
     sequences,
     spellings,
 )
@@ -237,9 +237,9 @@ def _found(
     """
     found = [(0, covered)] if covered else []
     open_from = len(data)
-    odd = is_odd(data)
+    nothings = has_nothings(data)
     for finder in finders:
-        for start, end in finder.spelled(data) if odd else finder.plain(data):
+        for start, end in finder.find(data, nothings=nothings):
             if end == NOT_YET:
                 open_from = min(open_from, start)
             else:

@@ -29,15 +29,17 @@ _STRING: Final = (
 ) % MOST_STRING
 _ESCAPE: Final = rb"\x1b[ -/]*+[0-OQ-WYZ\\`-~]"
 _SEQUENCE: Final = b"|".join([_CSI, _STRING, _ESCAPE])
-# Controls that do nothing to the text, soft hyphens, joiners, marks of direction and byte order.
+# The controls that programs write for nothing to be seen, soft hyphens, joiners, marks of direction
+# and of byte order.
 _NOTHING: Final = (
-    rb"[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f]|\xc2\xad|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]"
+    rb"[\x00\x07\x0e\x0f\x7f]|\xc2\xad|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]"
     rb"|\xef\xbb\xbf"
 )
-_THROUGH: Final = rb"(?:%s|%s)*+" % (_SEQUENCE, _NOTHING)
+# What is plain is not looked at more closely: that makes it several times quicker.
+_THROUGH: Final = rb"(?:(?![ -~])(?:%s|%s))*+" % (_SEQUENCE, _NOTHING)
 # The same, cut by the end of what has come.
 _CUT: Final = (
-    rb"(?:\x1b(?:\[[ -?]*+|[\]PX^_][^\x07\x18\x1a\x1b]{0,%d}+\x1b?|[ -/]*+)?"
+    rb"(?![ -~])(?:\x1b(?:\[[ -?]*+|[\]PX^_][^\x07\x18\x1a\x1b]{0,%d}+\x1b?|[ -/]*+)?"
     rb"|\xc2(?:\x9b[ -?]*+|[\x90\x98\x9d-\x9f][^\x07\x18\x1a\x1b]{0,%d}+\x1b?)?"
     rb"|\xe2[\x80\x81]?|\xef\xbb?)?\Z"
 ) % (MOST_STRING, MOST_STRING)
@@ -47,12 +49,14 @@ _is_cut: Final = re.compile(_CUT).match
 _sequences: Final = re.compile(_SEQUENCE)
 
 # What one of these begins with, quicker to look for than the whole.
-_ODD: Final = bytes([*range(8), *range(0x0E, 0x20), ord("%"), 0x7F])
-_LEADS: Final = b"\xc2\xe2\xef"
-_has_odd_character: Final = re.compile(
-    rb"\xc2(?:[\x90\x98\x9b\x9d-\x9f\xad]|\Z)|\xe2(?:\x80(?:[\x8b-\x8f\xaa-\xae]|\Z)|\x81|\Z)"
-    rb"|\xef(?:\xbb|\Z)"
-).search
+_CONTROLS: Final = (b"\x1b", b"\x00", b"\x07", b"\x0e", b"\x0f", b"\x7f")
+_LEADS: Final = (
+    (b"\xc2", re.compile(rb"\xc2(?:[\x90\x98\x9b\x9d-\x9f\xad]|\Z)").search),
+    (b"\xe2", re.compile(rb"\xe2(?:\x80(?:[\x8b-\x8f\xaa-\xae]|\Z)|\x81|\Z)").search),
+    (b"\xef", re.compile(rb"\xef(?:\xbb|\Z)").search),
+)
+
+_has_code: Final = re.compile(rb"%(?:[0-9a-fA-F]{2}|[0-9a-fA-F]?\Z)").search
 
 _PERCENT: Final = ord("%")
 _HEXADECIMAL: Final = {ord(digit): int(digit, 16) for digit in "0123456789abcdefABCDEF"}
@@ -86,13 +90,13 @@ def spellings(secret: str) -> set[str]:
     }
 
 
-def is_odd(data: bytes) -> bool:
-    """Whether a secret in some bytes may be written in another way than plainly."""
-    if len(data.translate(None, _ODD)) != len(data):
+def has_nothings(data: bytes) -> bool:
+    """Whether there is something among some bytes that shows nothing."""
+    if any(control in data for control in _CONTROLS):
         return True
-    if data.isascii() or len(data.translate(None, _LEADS)) == len(data):
+    if data.isascii():
         return False
-    return _has_odd_character(data) is not None
+    return any(lead in data and search(data) is not None for lead, search in _LEADS)
 
 
 def sequences(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -107,17 +111,23 @@ class Finder:
         secret: At least four bytes.
     """
 
-    __slots__ = ("_begins", "secret")
+    __slots__ = ("_patterns", "secret")
 
     def __init__(self, secret: bytes) -> None:
         self.secret = secret
-        self._begins: list[re.Pattern[bytes]] | None = None
+        self._patterns: _Patterns | None = None
 
-    def plain(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Return where the secret is written plainly, in bytes that have nothing odd in them.
+    def find(self, data: bytes, *, nothings: bool) -> Iterator[tuple[int, int]]:
+        """Return where the secret is, and where it may be about to be: its end is `NOT_YET` then.
 
-        The last may be the beginning of one; its end is `NOT_YET`.
+        Args:
+            data: Where to look.
+            nothings: Whether there is something in them that shows nothing.
         """
+        percent = b"%" in data and (nothings or _has_code(data) is not None)
+        return self._spelled(data, nothings, percent) if nothings or percent else self._plain(data)
+
+    def _plain(self, data: bytes) -> Iterator[tuple[int, int]]:
         secret, find = self.secret, data.find
         start = find(secret)
         while start >= 0:
@@ -128,11 +138,10 @@ class Finder:
                 yield len(data) - size, NOT_YET
                 return
 
-    def spelled(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Return where the secret is written in any way, and where it may be about to be."""
-        if self._begins is None:
-            self._begins = _beginnings(self.secret)
-        for begins in self._begins[: 2 if b"%" in data else 1]:
+    def _spelled(self, data: bytes, nothings: bool, percent: bool) -> Iterator[tuple[int, int]]:
+        if self._patterns is None:
+            self._patterns = _Patterns(self.secret)
+        for begins in self._patterns.of(data, nothings=nothings, percent=percent):
             found = begins.search(data)
             while found is not None:
                 start = found.start()
@@ -149,6 +158,8 @@ class Finder:
                 if _step(data, at, byte, after):
                     cut = {NOT_YET}
             places = after
+            if not places:
+                break
         return places | cut
 
 
@@ -199,22 +210,50 @@ def _through(data: bytes, at: int) -> int:
 _PLAIN: Final = frozenset(range(ord("!"), 0x7F))
 
 
-def _beginnings(secret: bytes) -> list[re.Pattern[bytes]]:
-    """Return patterns of what may be the beginning of a secret: quick, and right on some more.
+class _Patterns:
+    """Patterns of what may be the beginning of a secret: quick, and right on some more.
 
     Each begins with one byte, which is looked for quickest: the secret's first, or its `%`.
     """
-    one, two, three, four = (re.escape(secret[at : at + 1]) for at in range(4))
-    through, cut = _THROUGH, _CUT
-    fourth = rb"%s%s(?:%s|%%|%s)" % (three, through, four, cut)
-    third = rb"%s%s(?:%s|%%|%s)" % (two, through, fourth, cut)
-    first = rb"%s%s(?:%s|%%|%s)" % (one, through, third, cut)
-    high, low = (b"[%x%X]" % (digit, digit) for digit in divmod(secret[0], 16))
-    coded = rb"%%%s(?:2%s5%s)*(?:2?%s|%s%s(?:%s|%s))" % (
-        *(through, through, through, cut),
-        *(high, through, low, cut),
-    )
-    return [re.compile(first), re.compile(coded)]
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        # By whether there are nothings: to make them takes some milliseconds.
+        self._made: dict[bool, tuple[re.Pattern[bytes], re.Pattern[bytes]]] = {}
+        codes = {code % secret[0] for code in (b"%02x", b"%02X")}
+        self._codes = [before + code for before in (b"%", b"25") for code in codes]
+
+    def of(self, data: bytes, *, nothings: bool, percent: bool) -> Iterator[re.Pattern[bytes]]:
+        """Return those that can be in some bytes."""
+        if nothings not in self._made:
+            through, cut = (_THROUGH, _CUT) if nothings else (b"", rb"\Z")
+            coded = re.compile(_coded(self._secret[0], through, cut))
+            self._made[nothings] = _plain_beginning(self._secret, through, cut), coded
+        plain, coded = self._made[nothings]
+        yield plain
+        # Where there are many codes, most are another byte's.
+        there = nothings or any(code in data for code in self._codes)
+        if percent and (there or _ends_in_code(data, max(0, len(data) - 99))):
+            yield coded
+
+
+_ends_in_code: Final = re.compile(rb"%(?:25)*[0-9a-fA-F]?\Z").search
+
+
+def _plain_beginning(secret: bytes, through: bytes, cut: bytes) -> re.Pattern[bytes]:
+    """Return a pattern for the first four bytes, of which the first is not encoded."""
+    rest = b""
+    for byte in reversed(secret[1:4]):
+        plain, coded = re.escape(bytes([byte])), _coded(byte, through, cut)
+        rest = rb"%s(?:(?:%s|%s)%s|%s)" % (through, plain, coded, rest, cut)
+    return re.compile(re.escape(secret[:1]) + rest)
+
+
+def _coded(byte: int, through: bytes, cut: bytes) -> bytes:
+    high, low = (b"[%x%X]" % (digit, digit) for digit in divmod(byte, 16))
+    again = rb"(?:2%s5%s)*" % (through, through)
+    rest = rb"%s%s(?:%s|%s)|2?%s" % (high, through, low, cut, cut)
+    return rb"%%%s%s(?:%s)" % (through, again, rest)
 
 
 def encoded(text: str) -> tuple[bytes, str]:
