@@ -21,7 +21,8 @@
     Interrupted                   a KeyboardInterrupt that knows how the session ended
 
 `str(error)` begins with the words of Nomad's CLI where it has some; a hint of ours may
-follow on lines of its own.  Nothing in it is secret: whoever raises has masked the token.
+follow on lines of its own.  Nothing in it is secret, whichever attribute is looked at, and no
+frame of ours holds any: `running/leaving.py` sees to that before one leaves.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nomad_magic.record.result import ActionResult
 
 NAMED_AGAIN: Final = "\nError parsing flags: "
@@ -72,6 +75,36 @@ class NomadMagicError(Exception):
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: the stack is ours, not the user's, so only the message is shown."""
         return [f"{type(self).__name__}: {self}"]
+
+
+def clean(error: NomadMagicError | Interrupted, shown: Callable[[str], str]) -> None:
+    """Put every text that an error carries through a function; its result masks its own.
+
+    Args:
+        error: Which.
+        shown: Returns a text as it may be shown.
+    """
+    for name, value in vars(error).items():
+        if name != "result":
+            setattr(error, name, _cleaned(value, shown))
+    error.args = _cleaned(error.args, shown)
+    if isinstance(error, NomadMagicError):
+        # It may have been said better since it was made.
+        error.args = (error.message, *error.args[1:])
+
+
+def _cleaned(value: Any, shown: Callable[[str], str]) -> Any:
+    match value:
+        case str():
+            return shown(value)
+        case bytes():
+            return shown(value.decode("utf-8", "replace"))
+        case tuple() | list():
+            return type(value)([_cleaned(one, shown) for one in value])
+        case dict():
+            return {name: _cleaned(one, shown) for name, one in value.items()}
+        case _:
+            return value
 
 
 def _made_again(

@@ -59,10 +59,11 @@ def go_quote(text: str) -> str:
     Printable characters of any script stay as they are: Go counts the same Unicode categories
     as printable as `str.isprintable` does.
     """
-    return '"' + "".join(_quoted(character) for character in text) + '"'
+    return '"' + "".join(map(escaped, text)) + '"'
 
 
-def _quoted(character: str) -> str:
+def escaped(character: str) -> str:
+    """Return a character as it stands in Go's quotes; a printable one mostly stands for itself."""
     named = _NAMED_ESCAPES.get(character)
     if named is not None:
         return named

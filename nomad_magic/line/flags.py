@@ -18,7 +18,8 @@ from nomad_magic.errors import NAMED_AGAIN, FlagError, UsageError
 from nomad_magic.go import go_quote, parse_bool, to_bytes
 from nomad_magic.line import mistakes
 from nomad_magic.line.flag_table import BY_NAME, FLAGS, help_text
-from nomad_magic.record.masking import MASK, without_password
+from nomad_magic.record.masking import MASK
+from nomad_magic.record.userinfo import has_password, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -249,7 +250,7 @@ def _masked(words: Sequence[str]) -> list[str]:
         if before in {"-token", "--token"}:
             masked.append(MASK)
         else:
-            shown = without_password(word) if "://" in word else word
+            shown = without_password(word) if has_password(word) else word
             masked.append(_TOKEN_IN_WORD.sub(rf"\1{MASK}", shown))
     return masked
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from nomad_magic.record.visible import visible_name
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -46,7 +48,7 @@ def nearest(word: str, names: Iterable[str]) -> str:
 
 def listed(names: Collection[str]) -> str:
     """Return the names in order, with commas; of many the first, and how many more there are."""
-    ordered = sorted(set(names))
+    ordered = sorted(map(visible_name, set(names)))
     more = len(ordered) - SHOWN
     return ", ".join(ordered[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 

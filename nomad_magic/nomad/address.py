@@ -17,7 +17,7 @@ from nomad_magic.go import (
     parse_url,
     split_port,
 )
-from nomad_magic.record.masking import without_password
+from nomad_magic.record.userinfo import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

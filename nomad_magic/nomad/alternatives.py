@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from nomad_magic.line.nearest import listed, nearest
 from nomad_magic.nomad.models import ALL_NAMESPACES
 from nomad_magic.record.facts import SHORT_ID
+from nomad_magic.record.visible import visible_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -20,7 +21,7 @@ _SHOWN: Final = 5
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """Return the question for the name that is most like a word; empty when none is."""
     found = nearest(word, names)
-    return f"Did you mean {found}?" if found else ""
+    return f"Did you mean {visible_name(found)}?" if found else ""
 
 
 def among(what: str, word: str, names: Collection[str]) -> str:
@@ -71,12 +72,13 @@ def jobs(
     elsewhere = sorted(place for place, names in by_job.items() if word in names)
     meant, in_all = nearest(word, here), {job.id: job.own_namespace for job in found}
     if elsewhere:
-        flags = " or ".join(f"-namespace={place}" for place in elsewhere)
+        flags = " or ".join(f"-namespace={visible_name(place)}" for place in elsewhere)
         said = f"There is a job {word} with {flags}."
     elif meant:
-        said = f"Did you mean {meant}, {where}?"
+        said = f"Did you mean {visible_name(meant)}, {where}?"
     elif meant := nearest(word, in_all):
-        said = f"Did you mean {meant}, with -namespace={in_all[meant]}?"
+        place = visible_name(in_all[meant])
+        said = f"Did you mean {visible_name(meant)}, with -namespace={place}?"
     elif missing:
         said = ""
     elif here:
@@ -101,12 +103,16 @@ def allocations(
         of_job: The job's.
     """
     if everywhere:
-        flags = " or ".join(sorted({f"-namespace={stub.namespace}" for stub in everywhere}))
+        flags = " or ".join(
+            sorted({f"-namespace={visible_name(stub.namespace)}" for stub in everywhere})
+        )
         return f"There is one with {flags}."
     running = [stub for stub in of_job if stub.client_status == "running"]
     if not running:
         return f"It was looked for in the namespace {namespace}."
-    shown = ", ".join(f"{stub.id[:SHORT_ID]} ({stub.name})" for stub in running[:_SHOWN])
+    shown = ", ".join(
+        f"{stub.id[:SHORT_ID]} ({visible_name(stub.name)})" for stub in running[:_SHOWN]
+    )
     more = len(running) - _SHOWN
     return f"Running ones of job {job}: {shown}" + (f" and {more} more." if more > 0 else ".")
 
@@ -130,5 +136,5 @@ def no_allocations(job: str, found: Sequence[JobStub], namespace: str) -> str:
         return f"The status of job {job} is {status}."
     kind = "periodic" if first.periodic else "parameterized"
     runs = [one.id for one in found if one.id.startswith(f"{job}/")]
-    example = f", as {runs[-1]}" if runs else f"; there is none of {job} now"
+    example = f", as {visible_name(runs[-1])}" if runs else f"; there is none of {job} now"
     return f"Job {job} is {kind}: each of its runs is a job of its own{example}."

@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
+REFUSAL_BYTES: Final = bodies.REFUSAL_BYTES
 BODY_SHOWN: Final = 1024
 """How much of an unexpected answer's body (characters) is kept."""
 
@@ -80,6 +81,7 @@ class Client:
             seconds=options.connect_timeout,
         )
         self._transport = Transport(self._way)
+        self._shown = target.masker().shown
         # Whether an agent has answered here: then it is not a stranger that is silent now.
         self._known = False
 
@@ -120,7 +122,7 @@ class Client:
             if response.status_code not in redirects.OF_GET or not location:
                 break
             if not (there := redirects.target(url, location)):
-                raise self._unexpected(response, body, redirects.refusal(url, location))
+                raise self._unexpected(response, body, self._refusal(url, location))
             url = there
         else:
             raise Unreachable(f"Get {go_quote(location)}: stopped after {redirects.MOST} redirects")
@@ -129,12 +131,12 @@ class Client:
         try:
             answer = msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as error:
-            text, words = _text(body[:BODY_SHOWN]), explain.not_json(body, error)
+            text, words = self._text(body), explain.not_json(body, error)
             hint = self._hint(response, text)
             if not hint and explain.is_other_json(words):
                 hint = stranger.other_json(response.headers)
             raise UnexpectedAnswer(
-                words, status=response.status_code, body=text, hint=hint
+                words, status=response.status_code, body=text[:BODY_SHOWN], hint=hint
             ) from error
         self._known = True
         return answer
@@ -267,13 +269,13 @@ class Client:
         ):
             return there
         elsewhere = location and status in redirects.OF_GET
-        hint = redirects.refusal(url, location) if elsewhere else ""
+        hint = self._refusal(url, location) if elsewhere else ""
         raise self._unexpected(response, body, hint)
 
     def _unexpected(
         self, response: httpx.Response, data: bytes, hint: str = ""
     ) -> UnexpectedAnswer:
-        status, body = response.status_code, _text(data).strip()
+        status, body = response.status_code, self._text(data).strip()
         strange = self._hint(response, body)
         # Of a page the CLI would print all; its first line says as much.
         shown = stranger.first_line(body) if strange else body
@@ -287,7 +289,15 @@ class Client:
 
     def _hint(self, response: httpx.Response, body: str) -> str:
         address = self.target.address
-        return stranger.answer_hint(response.status_code, body, response.headers, address)
+        headers = {name: self._shown(value) for name, value in response.headers.items()}
+        return stranger.answer_hint(response.status_code, body, httpx.Headers(headers), address)
+
+    def _refusal(self, url: str, location: str) -> str:
+        return redirects.refusal(url, self._shown(location))
+
+    def _text(self, body: bytes) -> str:
+        """Return a body as it may be shown: masked before it is cut, which may be in a secret."""
+        return self._shown(body[:REFUSAL_BYTES].decode("utf-8", "replace"))
 
     async def aclose(self) -> None:
         """Close the kept connections; a request under way closes its own when it ends."""
@@ -344,7 +354,3 @@ def _never_read(error: BaseException) -> bool:
     """
     cause = error.__cause__
     return isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or "")
-
-
-def _text(body: bytes) -> str:
-    return body.decode("utf-8", "replace")

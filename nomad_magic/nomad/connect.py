@@ -16,6 +16,7 @@ from nomad_magic.nomad.address import parse_address
 from nomad_magic.nomad.explain import Step
 from nomad_magic.nomad.protocol import State
 from nomad_magic.record.facts import SHORT_ID
+from nomad_magic.record.visible import visible_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,8 +94,8 @@ class Connector:
         if node is not None and node.status == "down":
             raise ExecError(
                 f"{PREFIX}node down",
-                hint=f"The node {node.name} of allocation {allocation.id[:SHORT_ID]} does not "
-                "answer the servers.",
+                hint=f"The node {visible_name(node.name)} of allocation "
+                f"{allocation.id[:SHORT_ID]} does not answer the servers.",
             )
         try:
             with Step(PREFIX):

@@ -15,6 +15,7 @@ from nomad_magic.go import go_quote
 from nomad_magic.line.nearest import listed, nearest
 from nomad_magic.nomad.alternatives import did_you_mean
 from nomad_magic.record.facts import SHORT_ID
+from nomad_magic.record.visible import visible_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -141,20 +142,22 @@ def choose_task(allocation: Allocation, name: str) -> Task:
     groups = (allocation.job.task_groups if allocation.job else None) or []
     group = next((group for group in groups if group.name == allocation.task_group), None)
     if group is None:
-        raise LocateError(f"Could not find allocation task group: {allocation.task_group}")
+        raise LocateError(
+            f"Could not find allocation task group: {visible_name(allocation.task_group)}"
+        )
     tasks = group.tasks or []
     if name:
         for task in tasks:
             if task.name == name:
                 return task
-        found = "\n".join(task.name for task in tasks)
+        found = "\n".join(visible_name(task.name) for task in tasks)
         raise LocateError(
             f"Could not find task named: {name}, found:\n{found}",
             hint=did_you_mean(name, (task.name for task in tasks)),
         )
     if len(tasks) == 1:
         return tasks[0]
-    listed = "".join(f"  * {task.name}\n" for task in tasks)
+    listed = "".join(f"  * {visible_name(task.name)}\n" for task in tasks)
     raise LocateError(
         f"Allocation {go_quote(allocation.id[:SHORT_ID])} is running the following tasks:\n"
         f"{listed}\nPlease specify the task."
@@ -179,7 +182,7 @@ def where(job: Job | None, action: str) -> list[tuple[str, str]]:
 def elsewhere(allocation: Allocation, action: str) -> str:
     """Return where in the allocation's job there is an action of that name; empty when nowhere."""
     places = where(allocation.job, action)
-    listed = "; ".join(f"-group={group} -task={task}" for group, task in places)
+    listed = "; ".join(visible_name(f"-group={group} -task={task}") for group, task in places)
     return f"There is an action {action} in {listed}." if listed else ""
 
 
@@ -195,7 +198,7 @@ def near(allocation: Allocation, action: str) -> str:
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     """Align columns as the CLI does: two blanks between them, none at the end of a line."""
-    shown = [[cell or "<none>" for cell in row] for row in rows]
+    shown = [[visible_name(cell) or "<none>" for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

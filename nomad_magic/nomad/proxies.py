@@ -11,12 +11,12 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from nomad_magic.errors import SettingsError
 from nomad_magic.go import Url, go_quote, parse_url, split_port, to_bytes
 from nomad_magic.nomad.address import HIGHEST_PORT
-from nomad_magic.record.masking import basic_auth_secrets
+from nomad_magic.record.userinfo import address_secrets, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 USABLE: Final = frozenset({"http", "https"})
 
 _NAME = re.compile(r"[\w.%:~-]*")
-_BEGINNING = re.compile(r"^\W*(?:[\w+.-]*:?//|https?:/?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +70,7 @@ class Proxies:
         """What must not be shown of them."""
         for given in (self.http, self.https):
             # Not parsed: what is not an address has a password all the same.
-            credentials = _BEGINNING.sub("", given.rpartition("@")[0])
-            user, colon, password = credentials.partition(":")
-            if colon:
-                yield password
-                yield from basic_auth_secrets(unquote(user), unquote(password))
+            yield from address_secrets(given)
 
     def _meant_for(self, address: Address) -> tuple[str, str]:
         """Return the variable that counts for an address, and its value or nothing."""
@@ -136,7 +131,7 @@ def _usable(proxy: Url, variable: str, given: str) -> str:
     misread = name in USABLE and not port
     if misread or not proxy.host or not _NAME.fullmatch(name) or int(port[:18] or 0) > HIGHEST_PORT:
         # The value may hold a password.
-        shown = go_quote(given.rpartition("@")[2])
+        shown = go_quote(without_password(given))
         raise SettingsError(
             f"invalid proxy address {shown} in {variable}",
             hint="It looks like http://proxy.example:3128, with nothing around it.",

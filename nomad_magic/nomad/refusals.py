@@ -15,6 +15,7 @@ from nomad_magic.nomad.explain import PERMISSION_DENIED
 from nomad_magic.nomad.models import JobVersions
 from nomad_magic.nomad.suggestions import HINT_SECONDS
 from nomad_magic.record.facts import SHORT_ID
+from nomad_magic.record.visible import visible_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,8 @@ async def hint(reason: str, args: ActionArgs, resolved: Resolved, client: Client
             needs = suggestions.rights(need, allocation.namespace, sent=False).removesuffix(".")
         return f"{needs}; or the node's agent allows no remote execution (disable_remote_exec)."
     if reason == f"job {resolved.job} does not have allocation {allocation.id}":
-        return f"Allocation {allocation.id[:SHORT_ID]} is of another job: -job={allocation.job_id}"
+        job = visible_name(allocation.job_id)
+        return f"Allocation {allocation.id[:SHORT_ID]} is of another job: -job={job}"
     if "is not running" in reason:
         return f"Allocation {allocation.id[:SHORT_ID]} is {allocation.client_status}."
     return ""
@@ -89,6 +91,7 @@ async def _newer_versions(action: str, resolved: Resolved, client: Client) -> li
 def _other_actions(action: str, resolved: Resolved, newer: Sequence[int]) -> str:
     task, allocation = resolved.task, resolved.allocation
     own = [one.name for one in task.actions or ()]
+    name = visible_name(task.name)
     hints = [did_you_mean(action, own) or locate.near(allocation, action)]
     hints.append(locate.elsewhere(allocation, action))
     version = allocation.job.version if allocation.job else 0
@@ -99,11 +102,9 @@ def _other_actions(action: str, resolved: Resolved, newer: Sequence[int]) -> str
             f"Version{'s' * (len(newer) > 1)} {listed} of the job {has} it in this task; this "
             f"allocation runs version {version}, and keeps to that until it is replaced."
         )
-    names = ", ".join(own)
+    names = ", ".join(map(visible_name, own))
     hints.append(
-        f"Task {task.name} has these actions: {names}."
-        if names
-        else f"Task {task.name} has no actions."
+        f"Task {name} has these actions: {names}." if names else f"Task {name} has no actions."
     )
     if not newer:
         hints.append(f"(Version {version} of the job, which this allocation runs.)")

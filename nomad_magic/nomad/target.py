@@ -7,6 +7,7 @@ documentation lists the variables under "Commands").
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +15,11 @@ from nomad_magic.go import parse_bool
 from nomad_magic.nomad.address import Address, is_plain, parse_address, stray
 from nomad_magic.nomad.proxies import Proxies, proxies
 from nomad_magic.record.facts import Place
-from nomad_magic.record.masking import Masker, basic_auth_secrets
+from nomad_magic.record.masking import Masker
+from nomad_magic.record.userinfo import address_secrets, basic_auth_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nomad_magic.line.flags import ActionArgs
 
@@ -69,6 +71,7 @@ class Target:
             address is for that address alone.
         tls: As given.
         proxies: The environment's; which one is used depends on the address.
+        known: What else must not be shown, whether this run needs it or not.
         hint: What stands around the address that does not belong there, for when nothing
             answers; mostly empty.
     """
@@ -82,6 +85,7 @@ class Target:
     node_auth: tuple[str, str] | None = field(default=None, repr=False)
     tls: TLSFiles = field(default_factory=TLSFiles)
     proxies: Proxies = field(default_factory=Proxies)
+    known: frozenset[str] = field(default=frozenset(), repr=False)
     hint: str = ""
 
     @property
@@ -108,15 +112,43 @@ class Target:
         """Return the masker that knows this target's secrets."""
         pairs = filter(None, (self.auth, self.node_auth))
         basic = [secret for pair in pairs for secret in basic_auth_secrets(*pair)]
-        return Masker([self.token, *basic, *self.proxies.secrets])
+        return Masker([self.token, *basic, *self.proxies.secrets, *self.known])
 
 
-def read_target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
+_TOKEN: Final = re.compile(r"-+token[=: ]?", re.IGNORECASE)
+_ADDRESSES: Final = ("NOMAD_ADDR", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+
+
+def known_secrets(words: Sequence[str], environ: Mapping[str, str]) -> Iterator[str]:
+    """Return what must not be shown of a line and the environment, whatever becomes of the line.
+
+    It is not parsed for that: one that is mistyped has a token all the same.
+
+    Args:
+        words: The line's.
+        environ: The environment.
+    """
+    yield environ.get("NOMAD_TOKEN", "")
+    if auth := environ.get("NOMAD_HTTP_AUTH", ""):
+        user, _, password = auth.partition(":")
+        yield from basic_auth_secrets(user, password)
+    for variable in _ADDRESSES:
+        yield from address_secrets(environ.get(variable, ""))
+    for before, word in zip(["", *words], words, strict=False):
+        if written := _TOKEN.match(word):
+            yield word[written.end() :]
+        if _TOKEN.fullmatch(before):
+            yield word
+        yield from address_secrets(word)
+
+
+def read_target(args: ActionArgs, environ: Mapping[str, str], words: Sequence[str] = ()) -> Target:
     """Combine a line's flags with the environment.
 
     Args:
         args: The flags as parsed.
         environ: The environment at the time of the run.
+        words: The line, for what in it must not be shown.
 
     Raises:
         SettingsError: The address cannot be parsed.
@@ -153,5 +185,6 @@ def read_target(args: ActionArgs, environ: Mapping[str, str]) -> Target:
             system_dirs=environ.get("SSL_CERT_DIR", ""),
         ),
         proxies=proxies(environ),
+        known=frozenset(known_secrets(words, environ)) | {*address_secrets(text)},
         hint="" if is_plain(address, text) else stray(text, source),
     )

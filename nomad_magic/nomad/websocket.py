@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Final
 
 from websockets.client import ClientProtocol
@@ -33,6 +34,14 @@ REPLY_BYTES: Final = 1 << 16
 """How much of our answers to pings may wait for an agent that takes nothing."""
 
 
+_SILENT: Final = logging.Logger(  # noqa: LOG001 - on purpose of no hierarchy
+    "nomad_magic", logging.CRITICAL + 1
+)
+"""For the library: it would log headers and frames, and with them tokens and what is typed.
+
+It stands alone, so that no `logging.basicConfig` makes it speak."""
+
+
 class ConnectionEnded(Exception):
     """The websocket ended; `code` and `reason` are the close frame's where there was one."""
 
@@ -48,7 +57,7 @@ class Handshake:
     def __init__(self) -> None:
         # Host and path are the request's, which is made elsewhere.
         self._protocol = ClientProtocol(
-            WebSocketURI(secure=False, host="agent", port=80, path="/", query="")
+            WebSocketURI(secure=False, host="agent", port=80, path="/", query=""), logger=_SILENT
         )
 
     @property
@@ -87,7 +96,7 @@ class ExecConnection:
         self._stream = stream
         self._rest = rest
         self._max = max_frame_bytes
-        self._protocol = Protocol(Side.CLIENT, state=OPEN, max_size=max_frame_bytes)
+        self._protocol = Protocol(Side.CLIENT, state=OPEN, max_size=max_frame_bytes, logger=_SILENT)
         self._parts: bytearray | None = None
         self._outgoing: list[bytes] = []
         self._waiting = 0

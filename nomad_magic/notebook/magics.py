@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import os
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from IPython.core.magic import (
     Magics,
     line_cell_magic,
     line_magic,
     magics_class,
-    needs_local_scope,
     no_var_expand,
 )
 from traitlets import Bool, Enum, Float, Int
@@ -25,6 +24,8 @@ from nomad_magic.nomad.options import Options
 from nomad_magic.notebook.agent_command import AgentCommand
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
+from nomad_magic.running import leaving
+from nomad_magic.running.leaving import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,11 +97,9 @@ class NomadMagics(Magics):
         self.agent = AgentCommand()
 
     @no_var_expand
-    @needs_local_scope
     @line_cell_magic
-    def nomad_action(
-        self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
-    ) -> ActionResult | Session | None:
+    @sealed
+    def nomad_action(self, line: str, cell: str | None = None) -> ActionResult | Session | None:
         """Run an action of a Nomad job, as `nomad job action` does.
 
         Usage: %nomad_action [flags] <action>
@@ -117,15 +116,13 @@ class NomadMagics(Magics):
 
         Help: %nomad_action -help explains every flag, %config NomadMagics the settings.
         """
-        argv, body, background = self._split(line, cell, local_ns)
+        argv, body, background = self._split(line, cell)
         return self._run(argv, body, background=background)
 
     @no_var_expand
-    @needs_local_scope
     @line_cell_magic
-    def nomad(
-        self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None
-    ) -> ActionResult | Session | None:
+    @sealed
+    def nomad(self, line: str, cell: str | None = None) -> ActionResult | Session | None:
         """Run a line that was copied from a terminal, with a % before it.
 
         Usage: %nomad job action [flags] <action>
@@ -140,24 +137,25 @@ class NomadMagics(Magics):
 
         Help: %nomad job action -help explains every flag, %config NomadMagics the settings.
         """
-        argv, body, background = self._split(line, cell, local_ns)
+        argv, body, background = self._split(line, cell)
         if argv[:2] == ["job", "action"]:
             argv = argv[2:]
         elif argv[:1] == ["action"]:
             argv = argv[1:]
         else:
             said = " ".join(["nomad", *argv[:2]])
-            raise UsageError(
-                f"{said!r} does not run here: only `nomad job action` and its alias "
-                "`nomad action` do",
-                hint="For anything else write !nomad … if the nomad program is installed here.",
-            )
+            with leaving.settling(argv, os.environ):
+                raise UsageError(
+                    f"{said!r} does not run here: only `nomad job action` and its alias "
+                    "`nomad action` do",
+                    hint="For anything else write !nomad … if the nomad program is installed here.",
+                )
         return self._run(argv, body, background=background)
 
     @no_var_expand
-    @needs_local_scope
     @line_magic
-    def nomad_agent(self, line: str, local_ns: dict[str, Any] | None = None) -> None:
+    @sealed
+    def nomad_agent(self, line: str) -> None:
         """Start and stop an embedded agent: it runs Nomad job files as processes of this machine.
 
         Usage: %nomad_agent [start [options] [job files] | stop | status]; the options are
@@ -174,15 +172,14 @@ class NomadMagics(Magics):
 
         Help: the README's section on the embedded agent says what it can and cannot do.
         """
-        argv, _, _ = self._split(line, None, local_ns)
-        self.agent.run(argv)
+        argv, _, _ = self._split(line, None)
+        with leaving.settling(argv, os.environ):
+            self.agent.run(argv)
 
-    def _split(
-        self, line: str, cell: str | None, local_ns: dict[str, Any] | None
-    ) -> tuple[list[str], bytes | None, bool]:
+    def _split(self, line: str, cell: str | None) -> tuple[list[str], bytes | None, bool]:
         """Return the words, the body and whether the line asks for the background."""
         shell = self._shell
-        local = local_ns or {}
+        local = host.callers_names()
         body = cell
         if cell is not None:
             line, body = shellwords.join_continuation(line, cell)
@@ -271,7 +268,7 @@ class NomadMagics(Magics):
         ended = result is not None and result.exit_code is not None
         if ended and not self.raise_on_error:
             return
-        raise error
+        raise error.with_traceback(None)
 
     def _options(self) -> Options:
         # Each is a setting of the same name.

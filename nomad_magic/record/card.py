@@ -126,7 +126,7 @@ def announcement(result: RunFacts) -> dict[str, str]:
         where = f" in {result.place.short}" if result.place.allocation else ""
         text += f" · started {moment(result.started)}{where}; its end stands below, or is not known"
     # Text alone: collapsed, a front end shows the source of HTML.
-    return {"text/plain": result.masker.text(text)}
+    return {"text/plain": result.masker.shown(text)}
 
 
 def _details(record: Record, *, line: bool) -> str:

@@ -7,7 +7,7 @@ stopped or loses its connection still has all that came.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.record.humanize import seconds
@@ -103,6 +103,12 @@ class Place:
     node: str = ""
     node_name: str = ""
     driver: str = ""
+
+    def shown(self, masker: Masker) -> Place:
+        """Return it as it can be shown: its names are others' words."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        texts = {name: masker.name(one) for name, one in values.items() if isinstance(one, str)}
+        return Place(**(values | texts))
 
     @property
     def short(self) -> str:

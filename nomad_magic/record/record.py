@@ -52,7 +52,7 @@ class Record:
         result = self._result
         when = moment(result.started) if result.started is not None else ""
         state = f"{result.outcome.sign} {result.action} · {result.state}"
-        return self._masker.text(" · ".join(filter(None, (state, result.target, when))))
+        return self._masker.name(" · ".join(filter(None, (state, result.target, when))))
 
     def text(self, *, output: bool = True) -> str:
         """Return the record as text.
@@ -69,7 +69,7 @@ class Record:
         if output and (shown := self.lines()):
             parts += ["", *map(plain_line, shown), ""]
         for label, text in rows:
-            first, _, more = text.partition("\n")
+            first, _, more = self.masked(text).partition("\n")
             parts.append(f"  {label.ljust(width)}  {first}{' …' if more else ''}")
         return self._masker.text("\n".join(parts))
 
@@ -80,7 +80,7 @@ class Record:
             text = self._masker.text("\n".join(map(plain_line, shown)))
             parts += [*_fenced(text), ""]
         for label, fact in self.facts():
-            text = self._masker.text(fact)
+            text = self.masked(fact)
             if "\n" in text:
                 parts += [f"- {label}:", "", *(f"  {line}" for line in _fenced(text)), ""]
             else:
@@ -89,7 +89,7 @@ class Record:
 
     def metadata(self) -> dict[str, Any]:
         """Return the same facts as JSON, for tools."""
-        result, transcript, mask = self._result, self._result.transcript, self._masker.text
+        result, transcript, mask = self._result, self._result.transcript, self.masked
         place = {one.name: getattr(result.place, one.name) for one in fields(result.place)}
         size_and_hash = result.stdin
         return {
@@ -211,13 +211,7 @@ class Record:
                 terminal.feed(rest, marked=marked and stream == "stderr")
         # A full-screen program takes its screen away when it ends; a reader wants to see it.
         lines = terminal.lines() or terminal.last_alternate
-        return [self._mask_line(line) for line in lines]
-
-    def _mask_line(self, line: Line) -> Line:
-        """Mask a secret that was written in pieces of several styles."""
-        text = "".join(span.text for span in line)
-        masked = self._masker.text(text)
-        return line if masked == text else (Span(masked, DEFAULT),)
+        return self._masker.lines(lines)
 
     def lines_that_fit(self, size: Callable[[list[Line]], int], most: int) -> list[Line]:
         """Return as many of its lines as fit; of a long output less of its ends.
@@ -254,8 +248,8 @@ class Record:
         return self._result
 
     def masked(self, text: str) -> str:
-        """Return a text with the run's secrets masked."""
-        return self._masker.text(text)
+        """Return a text with the run's secrets masked and control characters visible."""
+        return self._masker.shown(text)
 
 
 def plain_line(line: Line) -> str:

@@ -107,7 +107,7 @@ class ActionResult(RunFacts):
         text = (
             f"<ActionResult {self.action} of {where or 'an unknown task'}: {self.state}; {counts}>"
         )
-        return self.masker.text(text)
+        return self.masker.shown(text)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         from nomad_magic.record.card import bundle  # noqa: PLC0415 - as for the record
@@ -143,9 +143,12 @@ class ActionResult(RunFacts):
         if self.masker:
             state["transcript"] = self.transcript.with_pieces(self._masked())
             state["masker"] = Masker()
-            state["notices"] = [self.masker.text(text) for text in self.notices]
+            for name in ("action", "command_line", "reason"):
+                state[name] = self.masker.shown(state[name])
+            state["place"] = self.place.shown(self.masker)
+            state["notices"] = [self.masker.shown(text) for text in self.notices]
             if self.command is not None:
-                state["command"] = tuple(map(self.masker.text, self.command))
+                state["command"] = tuple(map(self.masker.shown, self.command))
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

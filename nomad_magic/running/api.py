@@ -14,11 +14,13 @@ from nomad_magic.nomad import cache
 from nomad_magic.nomad.options import Options
 from nomad_magic.nomad.target import read_target
 from nomad_magic.record.facts import Outcome
+from nomad_magic.running.leaving import sealed, settling
 from nomad_magic.running.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nomad_magic.nomad.target import Target
     from nomad_magic.record.result import ActionResult
 
 
@@ -63,14 +65,8 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
         SettingsError: The address or a certificate.
     """
     options = options or Options()
-    args = flags.parse(argv, environ=environ, stdin_is_tty=stdin_is_tty)
-    target = read_target(args, environ)
-    try:
-        cache.check(target)
-        flags.check_target(args)
-    except NomadMagicError as error:
-        _prefix_warnings(error, args.warnings)
-        raise
+    with settling(argv, environ):
+        args, target = _read(argv, environ, stdin_is_tty=stdin_is_tty)
     session = Session(
         args,
         target,
@@ -79,12 +75,22 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
         typing=typing is Typing.LINES or (args.tty and typing is Typing.KEYS),
         size=size,
     )
-    session.result.notices += map(session.result.masker.text, [*_notices(args), *target.notices])
+    session.result.notices += map(session.result.masker.shown, [*_notices(args), *target.notices])
     return session
 
 
-def _prefix_warnings(error: NomadMagicError, warnings: Sequence[str]) -> None:
-    error.message = "\n".join([*warnings, error.message])
+def _read(
+    argv: Sequence[str], environ: Mapping[str, str], *, stdin_is_tty: bool
+) -> tuple[flags.ActionArgs, Target]:
+    args = flags.parse(argv, environ=environ, stdin_is_tty=stdin_is_tty)
+    target = read_target(args, environ, argv)
+    try:
+        cache.check(target)
+        flags.check_target(args)
+    except NomadMagicError as error:
+        error.message = "\n".join([*args.warnings, error.message])
+        raise
+    return args, target
 
 
 def _notices(args: flags.ActionArgs) -> list[str]:
@@ -102,6 +108,7 @@ def _notices(args: flags.ActionArgs) -> list[str]:
     return notices
 
 
+@sealed
 def start(
     args: str | Sequence[str],
     stdin: str | bytes | None = None,
@@ -133,11 +140,13 @@ def _prepare(
     typing: Typing,
 ) -> Session:
     environ = os.environ if env is None else env
-    argv = args if not isinstance(args, str) else _split(args, environ)
+    with settling((), environ):
+        argv = args if not isinstance(args, str) else _split(args, environ)
     data = stdin.encode() if isinstance(stdin, str) else stdin
     return prepare(argv, stdin=data, environ=environ, options=options, typing=typing)
 
 
+@sealed
 def run(
     args: str | Sequence[str],
     stdin: str | bytes | None = None,
@@ -191,6 +200,7 @@ def _carry(error: BaseException, result: ActionResult) -> None:
         error.result = result  # type: ignore[attr-defined]  # it is any exception at all
 
 
+@sealed
 async def arun(
     args: str | Sequence[str],
     stdin: str | bytes | None = None,
@@ -223,7 +233,8 @@ async def arun(
 def _outcome(session: Session, *, check: bool) -> ActionResult:
     error = session.error
     if error is not None and (check or session.result.exit_code is None):
-        raise error
+        # It may have been raised before, and was raised elsewhere.
+        raise error.with_traceback(None)
     return session.result
 
 

@@ -19,7 +19,7 @@ from nomad_magic.nomad.protocol import CTRL_C, ExecProtocol, State
 from nomad_magic.record.facts import Outcome, Rung, StopReason
 from nomad_magic.record.result import ActionResult
 from nomad_magic.record.transcript import size_and_hash
-from nomad_magic.running import loop, outcome
+from nomad_magic.running import leaving, loop, outcome
 from nomad_magic.running.conversation import Conversation
 from nomad_magic.running.events import Ended, Listeners, Located, Notice, Output, Started, Stopping
 from nomad_magic.running.opening import Opening
@@ -72,13 +72,14 @@ class Session:
     ) -> None:
         self.args, self.target, self.options = args, target, options
         self.error: NomadMagicError | None = None
+        masker = target.masker()
         self.result = ActionResult(
-            action=args.action,
-            command_line=args.command_line(),
+            action=masker.name(args.action),
+            command_line=masker.shown(args.command_line()),
             tty=args.tty,
             width=size[1],
-            place=target.place,
-            masker=target.masker(),
+            place=target.place.shown(masker),
+            masker=masker,
             stdin=size_and_hash(stdin) if stdin else None,
             run_id=secrets.token_hex(8),
         )
@@ -96,7 +97,7 @@ class Session:
         self._future: Future[None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Session {self.args.action}: {self.result.state}>"
+        return f"<Session {self.result.action}: {self.result.state}>"
 
     # What a user of the session calls, from any thread
 
@@ -157,9 +158,9 @@ class Session:
             NomadMagicError: With `check`, why it failed.
         """
         if not self._done.wait(timeout):
-            raise TimeoutError(f"{self.args.action} still runs after {timeout} s")
+            raise TimeoutError(f"{self.result.action} still runs after {timeout} s")
         if check and self.error is not None:
-            raise self.error
+            raise self.error.with_traceback(None)
         return self.result
 
     def __await__(self) -> Generator[Any, None, ActionResult]:
@@ -244,7 +245,7 @@ class Session:
 
     def leave_to_parent(self) -> None:
         """End here, in a forked child: the run goes on in the parent, and ends there."""
-        self.error = NomadMagicError(f"{self.args.action} runs in the process that started it")
+        self.error = NomadMagicError(f"{self.result.action} runs in the process that started it")
         self.result.transcript.begin_anew()
         # A thread that is not here may hold the parent's.
         self._done = threading.Event()
@@ -304,12 +305,13 @@ class Session:
         return failure
 
     def _located(self, place: Place, command: tuple[str, ...] | None) -> None:
-        self.result.place = place
-        self.result.command = command
+        masker = self.result.masker
+        self.result.place = place = place.shown(masker)
+        self.result.command = command = command and tuple(map(masker.shown, command))
         self._listeners.tell(Located(place, command))
 
     def _noticed(self, text: str) -> None:
-        text = self.result.masker.text(text)
+        text = self.result.masker.shown(text)
         self.result.notices.append(text)
         self._listeners.tell(Notice(text))
 
@@ -372,8 +374,7 @@ class Session:
         result.exit_code = protocol.exit_code
         result.outcome = outcome.outcome(protocol)
         if failure is not None:
-            failure.message = result.masker.text(failure.message)
-            failure.hint = result.masker.text(failure.hint)
+            leaving.settle(failure, result.masker.shown)
             result.reason = failure.message
         elif result.outcome is Outcome.NOT_STARTED:
             result.reason = "stopped before the action was started"
@@ -385,6 +386,8 @@ class Session:
             timeout=self.options.timeout,
         )
         if self.error is not None:
+            # What has been added since, too.
+            leaving.settle(self.error, result.masker.shown)
             self.error.result = result
         # What was typed may be long, and the session outlives the run.
         protocol.forget_stdin()

@@ -18,7 +18,7 @@ from nomad_magic.go import encode_query, go_quote, parse_bool, path_escape, quer
 from nomad_magic.line.flag_table import FLAGS, help_text
 from nomad_magic.line.flags import ActionArgs, HelpRequested, check_target, parse
 from nomad_magic.line.shellwords import split
-from nomad_magic.record.masking import without_password
+from nomad_magic.record.userinfo import without_password
 
 RECORDED = json.loads(
     (Path(__file__).parents[1] / "data" / "cli" / "parse.json").read_text(encoding="utf-8")

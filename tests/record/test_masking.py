@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-import base64
+import copy
+import html
+import json
+import pickle
+import re
+import shlex
+import urllib.parse
+from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nomad_magic.record.masking import MASK, SHORTEST, Masker, StreamMasker, basic_auth_secrets
+from nomad_magic.go import go_quote, path_escape, query_escape
+from nomad_magic.record.masking import MASK, SHORTEST, Masker, StreamMasker
+from nomad_magic.record.userinfo import basic_auth_secrets
+from nomad_magic.terminal import Span, Style, Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TOKEN = "6d5f8a2e-0c1b-4e7f-9a3d-b2c4d6e8f001"
 
@@ -70,7 +84,8 @@ def test_a_stream_is_masked_as_the_whole(text: str, secrets: list[str], cuts: li
 
 @given(st.binary(max_size=80), st.lists(st.integers(0, 120), max_size=8))
 def test_a_token_in_a_stream_is_masked_wherever_it_is_cut(data: bytes, cuts: list[int]) -> None:
-    """Any bytes around it, any cut in it."""
+    """Any bytes around it, any cut in it, but what would be read as its own beginning."""
+    data = data.translate(None, b"6%")
     whole = data + TOKEN.encode() + data
     out = in_pieces(Masker([TOKEN]).stream(), whole, cuts)
     assert out == data + MASK.encode() + data
@@ -161,13 +176,153 @@ def test_a_masker_never_shows_what_it_masks() -> None:
     masker = Masker([TOKEN, "password"])
     assert repr(masker) == "Masker(2 secrets)"
     assert masker
-    assert masker.reach == len(TOKEN)
+    assert masker.reach == 3 * len(TOKEN)
     assert TOKEN not in repr(masker.stream())
 
 
 def test_basic_auth_has_two_secrets() -> None:
-    """The password, and the base64 that a dump of the headers would show."""
-    assert basic_auth_secrets("ann", "s3cret") == (
-        "s3cret",
-        base64.b64encode(b"ann:s3cret").decode(),
+    """The password, and the base64 that a dump of the headers would show, in either alphabet."""
+    assert basic_auth_secrets("ann", "s3cret") == ("s3cret", "YW5uOnMzY3JldA", "YW5uOnMzY3JldA==")
+    odd = basic_auth_secrets("ann", "\xbe\xff\xbf~~~")
+    assert {code.rstrip("=") for code in odd[1:]} == {"YW5uOsK-w7_Cv35-fg", "YW5uOsK+w7/Cv35+fg"}
+
+
+# However it is written
+
+SECRETS = [TOKEN, "p@ss w/rd+1%", "q\"u\\o'te<&>", "pässwörd→", "aaaab"]
+"""What has each of the characters that are written in more than one way."""
+
+SHOWS_NOTHING = [
+    *("\x1b[31m", "\x1b[0m", "\x1b[1;38:5:7m", "\x1b]8;;https://d/x\x07", "\x1b]8;;\x1b\\"),
+    *("\x1b]0;title\x07", "\x1b(B", "\x1b[?25l", "\x1b[K", "\x1b7", "\x1bPq#0\x1b\\", "\x9b3m"),
+    *("\x00", "\x07", "\x0f", "\x7f", "\u200b", "\u2060", "\u202e", "\xad", "\ufeff"),
+]
+"""What may stand between two characters of a secret without its being seen."""
+
+
+def percent(byte: int, levels: int, *, small: bool) -> str:
+    return "%" + "25" * levels + (f"{byte:02x}" if small else f"{byte:02X}")
+
+
+@st.composite
+def written(draw: st.DrawFn) -> tuple[str, str]:
+    """A secret, and a way of writing it: each byte plain or encoded, with things in between."""
+    secret = draw(st.sampled_from(SECRETS))
+    pieces = []
+    for character in secret:
+        if draw(st.booleans()):
+            pieces.append(character)
+        else:
+            levels, small = draw(st.integers(0, 2)), draw(st.booleans())
+            pieces.append("".join(percent(one, levels, small=small) for one in character.encode()))
+        pieces += draw(st.lists(st.sampled_from(SHOWS_NOTHING), max_size=1))
+    while pieces[-1] in SHOWS_NOTHING:
+        pieces.pop()
+    return secret, "".join(pieces)
+
+
+@settings(max_examples=100, deadline=None)
+@given(written(), st.lists(st.integers(0, 400), max_size=8), st.sampled_from(["", "(", "%", "a"]))
+def test_a_secret_is_found_however_it_is_written(
+    case: tuple[str, str], cuts: list[int], before: str
+) -> None:
+    """Any of its bytes percent-encoded, once or more, with what shows nothing in between."""
+    secret, text = case
+    masker = Masker([secret])
+    data = f"{before}{text}\n".encode()
+    whole = masker.data(data)
+    assert seen(whole.decode()) == f"{before}{MASK}"
+    assert in_pieces(masker.stream(), data, cuts) == whole
+    assert masker.text(f"{before}{text}\n") == whole.decode()
+
+
+def seen(text: str) -> str:
+    """Return what a terminal shows of a text, by its own parser, without what has no width."""
+    terminal = Terminal(1000, newline=True)
+    terminal.feed(text)
+    shown = "\n".join("".join(span.text for span in line) for line in terminal.lines())
+    return re.sub("[\u200b\u2060\u202e\xad\ufeff]", "", shown)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize(
+    "write",
+    [
+        urllib.parse.quote,
+        urllib.parse.quote_plus,
+        lambda text: urllib.parse.quote(text, safe="").lower(),
+        path_escape,
+        query_escape,
+        json.dumps,
+        lambda text: json.dumps(text, ensure_ascii=False),
+        go_quote,
+        repr,
+        html.escape,
+        shlex.quote,
+        lambda text: f"$ curl -H 'X-Nomad-Token: {text}'",
+        lambda text: msgspec.json.encode(text).decode(),
+    ],
+)
+def test_a_secret_is_found_as_others_write_it(secret: str, write: Callable[[str], str]) -> None:
+    """In a URL, in JSON, in quotes of Go, Python and a shell, in HTML."""
+    text = f"before {write(secret)} after"
+    masked = Masker([secret]).text(text)
+    assert MASK in masked
+    left = masked.replace("before", "").replace("after", "").replace("$ curl -H", "")
+    assert re.sub(rf"{re.escape(MASK)}|X-Nomad-Token:|['\" ]", "", left) == ""
+
+
+def test_what_counts_behind_a_secret_stays() -> None:
+    """A colour that begins in its middle, and a link that ends there; but no secret in these."""
+    masker = Masker([TOKEN])
+    data = f"{TOKEN[:4]}\x1b[31m{TOKEN[4:9]}\x1b]8;;https://d/{TOKEN}\x07{TOKEN[9:]}x".encode()
+    shown = b"[masked]\x1b[31m\x1b]8;;https://d/[masked]\x07x"
+    assert masker.data(data) == shown
+    for cut in range(len(data)):
+        assert in_pieces(masker.stream(), data, [cut]) == shown
+
+
+@given(st.binary(max_size=80), st.lists(st.integers(0, 120), max_size=8))
+def test_any_bytes_in_pieces_come_out_as_they_were(data: bytes, cuts: list[int]) -> None:
+    """Where there is no secret nothing is changed, whatever sequence is cut by whatever."""
+    assert in_pieces(Masker([TOKEN]).stream(), data, cuts) == data
+
+
+@pytest.mark.parametrize(
+    "held", [b"6", b"6d\x1b[", b"6d\x1b]8;;http://", b"%", b"%3", b"6\xe2\x80"]
+)
+def test_what_may_go_on_is_held_back(held: bytes) -> None:
+    """Also where it was cut inside of a control sequence, a character or an encoded byte."""
+    stream = Masker([TOKEN]).stream()
+    assert stream.feed(b"so: " + held) == b"so: "
+    assert stream.finish() == held
+
+
+def test_no_more_is_held_back_than_a_bound() -> None:
+    """An action that writes nothing but colours behind half a secret is shown all the same."""
+    stream = Masker([TOKEN]).stream()
+    out = b"".join(stream.feed(b"6d" + b"\x1b[31m" * 1000) for _ in range(40))
+    assert len(out) > 40 * 5000 - (1 << 17)
+
+
+def test_lines_of_a_terminal_are_masked_in_their_links_too() -> None:
+    """A secret over several styles is one mask; a link that holds one is none any more."""
+    terminal = Terminal(200, newline=True)
+    terminal.feed(
+        f"a \x1b[31m{TOKEN[:5]}\x1b[0m{TOKEN[5:]} b\n"
+        f"\x1b]8;;https://d/?k={TOKEN}\x07one\x1b]8;;\x07 \x1b]8;;https://d/\x07two\x1b]8;;\x07\n"
+        "\x1b[1mc\x1b[0m d"
     )
+    lines = terminal.lines()
+    masked = Masker([TOKEN]).lines(lines)
+    assert masked[0] == (Span(f"a {MASK} b", Style()),)
+    assert [span.style.link for span in masked[1]] == [None, None, "https://d/"]
+    assert masked[2] == lines[2]
+    assert Masker(["another"]).lines(lines) is lines
+
+
+def test_a_masker_leaves_its_secrets_behind() -> None:
+    """A pickle is a file; a copy in the same process still knows them."""
+    masker = Masker([TOKEN])
+    assert not pickle.loads(pickle.dumps(masker))
+    assert copy.deepcopy(masker).text(TOKEN) == copy.copy(masker).text(TOKEN) == MASK

@@ -52,6 +52,7 @@ ENTRIES = {
 
 PURE = {
     *("errors", "go", "record.facts", "record.humanize", "record.masking"),
+    *("record.spellings", "record.userinfo", "record.visible"),
     *(
         "nomad.address",
         "nomad.alternatives",

@@ -26,7 +26,7 @@ class Proxy:
     """CONNECT alone is refused."""
     lines: list[str] = field(default_factory=list)
     """The request lines, in order."""
-    heads: list[str] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list, repr=False)
     """The same with their headers."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from IPython.core.interactiveshell import InteractiveShell
 
 KERNEL_SIZE = (24, 80)
@@ -41,6 +43,21 @@ def look(shell: InteractiveShell) -> Host:
         return Host(kernel=True, attended=attended, size=KERNEL_SIZE)
     columns, lines = shutil.get_terminal_size((KERNEL_SIZE[1], KERNEL_SIZE[0]))
     return Host(kernel=False, attended=_is_terminal(sys.stdin), size=(lines, columns))
+
+
+def callers_names() -> Mapping[str, object]:
+    """Return the names that are local where a magic was called, in a cell or in a function.
+
+    IPython would hand them over (`needs_local_scope`), and keep them in a frame of its own, where
+    `%xmode Verbose` shows them all.
+    """
+    frame = sys._getframe(1)  # noqa: SLF001 - as IPython does it
+    while frame.f_back is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if name.partition(".")[0] not in {"IPython", "ipykernel", "nomad_magic"}:
+            break
+        frame = frame.f_back
+    return frame.f_locals
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -166,7 +166,7 @@ class WidgetView(View):
         self._output.finish()
         with self._widget.hold_sync():
             self._tell()
-            self._widget.status = result.masker.text(result.state)
+            self._widget.status = result.masker.name(result.state)
             self._widget.outcome = str(result.outcome)
             self._widget.phase = Phase.ENDED.value
         self._output.keep(
