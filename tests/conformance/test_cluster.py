@@ -10,6 +10,7 @@ from support import nomads, secured
 from support.cells import environment
 
 from nomad_magic.errors import NomadMagicError
+from nomad_magic.record.visible import visible_name
 
 if TYPE_CHECKING:
     from support.cells import Ran, Shell
@@ -144,7 +145,10 @@ def test_a_region(
 
 
 def test_names_of_every_kind(shell: Shell, secured_agent: Secured) -> None:
-    """Whatever Nomad lets a job, group, task and action be called comes through as it is."""
+    """Whatever Nomad lets a job, group, task and action be called reaches it as it is.
+
+    What is known of the run is there to be shown: control characters are written out.
+    """
     agent, _ = secured_agent
     words = [
         f"-job={secured.ODD_ID}",
@@ -155,11 +159,8 @@ def test_names_of_every_kind(shell: Shell, secured_agent: Secured) -> None:
     ran = run(shell, agent, shlex.join(words))
     check(ran, f"default {secured.ODD_ACTION}\n")
     place = ran.value.place
-    assert (place.job, place.group, place.task) == (
-        secured.ODD_ID,
-        secured.ODD_GROUP,
-        secured.ODD_TASK,
-    )
+    names = (secured.ODD_ID, secured.ODD_GROUP, secured.ODD_TASK)
+    assert (place.job, place.group, place.task) == tuple(map(visible_name, names))
     alloc = place.allocation
     ran = run(shell, agent, shlex.join([words[0], f"-alloc={alloc}", secured.ODD_ACTION]))
     check(ran, f"default {secured.ODD_ACTION}\n")
