@@ -175,6 +175,7 @@ def test_the_fields_of_a_pages_message_are_those_of_the_contract() -> None:
     assert looked_for == {
         "type",
         "client",
+        "number",
         *(field for fields in contract.PAGE_FIELDS.values() for field in fields),
     }
 

@@ -18,6 +18,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 import nomad_magic
+from nomad_magic.notebook.live import contract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,6 +99,20 @@ class Page:
             },
         )
         self.client.shell_channel.send(message)
+
+    def send_by_control(self, content: dict[str, Any]) -> None:
+        """Send the same on the control channel, as the page of a background run does."""
+        message = self.client.session.msg(
+            contract.CONTROL_MESSAGE,
+            {"to": self.state["control"], "message": {**content, "client": self.name}},
+        )
+        self.client.control_channel.send(message)
+
+    def heard(self) -> list[int]:
+        """Return the numbers of what the kernel says to have heard on the control channel."""
+        told = [said for said, _ in self.custom if said["type"] == "heard"]
+        assert all(said["client"] == self.name for said in told)
+        return [number for said in told for number in said["numbers"]]
 
     @property
     def above(self) -> str:
@@ -486,3 +501,36 @@ def test_a_background_run_goes_on_while_other_cells_run(page: Page) -> None:
     page.run("assert s.wait(5).exit_code == 130")
     page.finish()
     assert page.error == ""
+
+
+def test_a_message_that_comes_by_two_ways_is_done_once(page: Page) -> None:
+    """What a page repeats because no answer came in time, in whatever order both come after all.
+
+    What comes on the control channel is answered, for the page to know that it can be heard there.
+    """
+    page.run(f"s = %nomad_action {SERVER} -t stubborn &")
+    page.until(lambda: page.comm and page.idle, "the cell ends")
+    page.send({"type": "ready"})
+    page.until(lambda: page.custom and page.state.get("phase") == "running", "it runs")
+    ways = {"control": page.send_by_control, "comm": page.send}
+    orders = list(itertools.product(ways, repeat=2))
+    for number, order in enumerate(orders, start=1):
+        for way in order:
+            ways[way]({"type": "input", "data": chr(96 + number), "number": number})
+    for way in ("comm", "control"):
+        # Without a rung it is a press of whatever the button says.
+        ways[way]({"type": "stop", "number": 9})
+    by_control = [
+        number for number, order in enumerate(orders, start=1) for way in order if way == "control"
+    ]
+    page.until(lambda: sorted(page.heard()) == [*by_control, 9], "an answer to each")
+    page.send({"type": "ready"})
+    page.until(lambda: [one["type"] for one, _ in page.custom].count("snapshot") == 2, "both ways")
+    page.until(lambda: page.state["climbed"] == "interrupt", "one rung")
+    page.until(lambda: b"^C" in page.output(), "the key")
+    echoed = page.output().decode()
+    assert [echoed.count(chr(96 + number)) for number in range(1, 5)] == [1, 1, 1, 1], echoed
+    assert echoed.count("^C") == 1
+    assert page.state["rung"] == "quit"
+    page.run("s.stop(grace=0).exit_code")
+    page.finish()

@@ -216,7 +216,7 @@ class Notebook:
     def open(self) -> None:
         """Open it, and wait until its kernel is idle."""
         self.page.goto(self.url)
-        self._wait_open()
+        self.wait_open()
 
     def reload(self) -> None:
         """Load the page again; its kernel goes on."""
@@ -230,7 +230,8 @@ class Notebook:
         self.page.goto(self.url)
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=SECONDS * 1000)
 
-    def _wait_open(self) -> None:
+    def wait_open(self) -> None:
+        """Wait until its kernel is idle."""
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=SECONDS * 1000)
         self.page.wait_for_function(
             "() => { const w = window.jupyterapp?.shell?.currentWidget;"
@@ -248,7 +249,7 @@ class Notebook:
     def fill(self, cells: Sequence[str]) -> None:
         """Put these cells in the place of those that are there."""
         # A page that was just reloaded has no kernel yet, and would run none of them.
-        self._wait_open()
+        self.wait_open()
         self.page.evaluate(
             """sources => {
                 const notebook = window.jupyterapp.shell.currentWidget.content;

@@ -3,7 +3,7 @@
 A run in the background has no cell that could look for its widget's messages (see `comm_pump`), and
 ipykernel reads those of the shell channel only between two cells.  The control channel has a
 thread of its own in every ipykernel since 6.0, and a page may send on it; so the view of a
-background run does (`frontend/src/control.js`).
+background run does (`frontend/src/control.js`), and repeats on its comm what is not answered.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Hearer(Protocol):
     """Who takes the messages of a page."""
 
-    def hear(self, content: dict[str, Any]) -> None:
+    def hear_by_control(self, content: dict[str, Any]) -> None:
         """Take one, in the control thread."""
 
 
@@ -33,7 +33,7 @@ def listen(shell: InteractiveShell, name: str, hearer: Hearer) -> bool:
     Args:
         shell: The kernel's shell.
         name: What a page calls it.
-        hearer: Whose `hear` is called, in the control thread.
+        hearer: Whose `hear_by_control` is called, in the control thread.
 
     Returns:
         Whether this kernel has a control channel as ipykernel's.
@@ -60,4 +60,4 @@ def _handlers(shell: InteractiveShell) -> dict[str, Any] | None:
 def _take(_socket: object, _idents: object, message: dict[str, Any]) -> None:
     content = message["content"]
     if (hearer := _hearers.get(content["to"])) is not None:
-        hearer.hear(content["message"])
+        hearer.hear_by_control(content["message"])

@@ -18,7 +18,11 @@ from nomad_magic.record.facts import Outcome, Rung, Tone
 
 
 class PageMessage(enum.StrEnum):
-    """What a page says.  Each has `client`, the page's own name."""
+    """What a page says.
+
+    Each has `client`, the page's own name; one on the control channel that must not be lost has a
+    `number` too, by which it is done once however often it comes.
+    """
 
     CODE = "code"
     """It has no code for the view: the model that holds it was not restored (VS Code)."""
@@ -38,6 +42,8 @@ class KernelMessage(enum.StrEnum):
 
     CODE = "code"
     """The view's `code` and its `version`, for whoever has none."""
+    HEARD = "heard"
+    """The messages of these `numbers` came from the page `client` on the control channel."""
     SNAPSHOT = "snapshot"
     """All that the page `client` should show, up to `seq`."""
     OUTPUT = "output"
@@ -58,6 +64,7 @@ PAGE_FIELDS: Final[dict[PageMessage, tuple[str, ...]]] = {
 }
 KERNEL_FIELDS: Final[dict[KernelMessage, tuple[str, ...]]] = {
     KernelMessage.CODE: ("code", "version"),
+    KernelMessage.HEARD: ("client", "numbers"),
     KernelMessage.SNAPSHOT: ("client", "seq", "skipped"),
     KernelMessage.OUTPUT: ("seq", "skipped"),
     KernelMessage.ENDED: ("seq",),
@@ -111,6 +118,11 @@ TRAITS: Final = (
 CONTROL_MESSAGE: Final = "nomad_magic_message"
 """The type of a page's message on the control channel; its content names whom it is for."""
 
+CONTROL_MS: Final = 1000
+"""How long a page waits to be heard on the control channel before it says the same on its comm.
+
+Voilà and some gateways let no message of a type pass that they do not know, and say nothing."""
+
 WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 """The MIME type of a widget's place in a cell (Jupyter's own)."""
 
@@ -136,6 +148,7 @@ def javascript() -> str:
         "OUTCOMES": {name: {"sign": sign, "tone": tone} for name, (sign, tone) in OUTCOMES.items()},
         "TRAITS": TRAITS,
         "CONTROL_MESSAGE": CONTROL_MESSAGE,
+        "CONTROL_MS": CONTROL_MS,
         "WIDGET_VIEW": WIDGET_VIEW,
         "ROWS": ROWS,
     }

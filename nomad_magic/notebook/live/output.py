@@ -195,6 +195,10 @@ class Output:
             self._wants_code = False
             code, version = self._code()
             self._say(KernelMessage.CODE, code=code, version=version)
+        if self._record is None:
+            # Of the end every page hears anyway, and this may be any thread then.
+            for client, numbers in self.pages.heard_by_control().items():
+                self._say(KernelMessage.HEARD, client=client, numbers=numbers)
         asking = self.pages.asking()
         if asking:
             # A page that comes late starts its clock from here.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.notebook.live.contract import PageMessage, rung_name
@@ -21,6 +23,10 @@ OPENING_SECONDS: Final = 0.25
 
 SILENT_SECONDS: Final = 5.0
 """A page that acknowledges nothing for so long is gone, or asleep, and holds nobody up."""
+
+
+REMEMBERED: Final = 1000
+"""How many messages of a page are known to have been done, should they come a second time."""
 
 
 @dataclass(slots=True)
@@ -49,11 +55,13 @@ class _Page:
         fed: It has had a snapshot.
         acknowledged: The last piece of output that it has shown.
         heard: When it last said something, by the monotonic clock.
+        done: The numbers of the messages that have been done.
     """
 
     fed: bool = False
     acknowledged: int = 0
     heard: float = 0.0
+    done: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
 
 class Pages:
@@ -70,9 +78,17 @@ class Pages:
         # Pages speak in other threads on some kernels: always look at a copy.
         self._pages: dict[str, _Page] = {}
         self._asked: list[str] = []
+        self._numbers: deque[tuple[str, int]] = deque()
+        self._once = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._pages)
+
+    def hear_by_control(self, content: dict[str, Any]) -> None:
+        """Take a message that came on the control channel, and have the page told that it did."""
+        if (number := content.get("number")) is not None:
+            self._numbers.append((str(content.get("client")), int(number)))
+        self.hear(content)
 
     def hear(self, content: dict[str, Any]) -> None:
         """Take a message of a page; it may come in any thread, and prints nothing."""
@@ -96,6 +112,8 @@ class Pages:
         page = self._pages.setdefault(client, _Page())
         page.heard = time.monotonic()
         front_end.answered = True
+        if not self._is_first(page, content.get("number")):
+            return
         match kind:
             case PageMessage.READY:
                 self._asked.append(client)
@@ -108,6 +126,23 @@ class Pages:
                 session.resize(*front_end.size)
             case PageMessage.INPUT if not content.get("reply") or self._first(client):
                 session.type(str(content["data"]).encode(), reply=bool(content.get("reply")))
+
+    def _is_first(self, page: _Page, number: int | None) -> bool:
+        """Whether a message is not the repetition of one that came by another way, late."""
+        if number is None:
+            return True
+        with self._once:
+            first = number not in page.done
+            page.done.append(number)
+        return first
+
+    def heard_by_control(self) -> dict[str, list[int]]:
+        """Return the numbers of what each page said on the control channel, each once."""
+        said: dict[str, list[int]] = {}
+        while self._numbers:
+            client, number = self._numbers.popleft()
+            said.setdefault(client, []).append(number)
+        return said
 
     def asking(self) -> list[str]:
         """Return the pages that want a snapshot, each once; they are not returned again."""

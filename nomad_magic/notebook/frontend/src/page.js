@@ -2,7 +2,7 @@
 // number of panels show it.
 
 import { KERNEL, PAGE, PHASE, RUNGS, TRAITS } from "./contract.js";
-import { sendByControl } from "./control.js";
+import { sendByControl, Sender } from "./control.js";
 import { Feed } from "./feed.js";
 import { keepRecord } from "./record.js";
 import { DEAF_MS, Presses, stopRoute } from "./stop.js";
@@ -39,6 +39,11 @@ export class Page {
     this.size = null;
     this.sizeTimer = null;
     this.changing = false;
+    this.sender = new Sender({
+      control: (message) => sendByControl(this.kernel, this.#control, message),
+      comm: (message) => this.gone || this.model.send(message),
+      later: (ms, run) => this.#later(ms, run),
+    });
     this.#read();
     this.#listen();
     this.#ask();
@@ -142,6 +147,10 @@ export class Page {
 
   #take(content, buffers) {
     if (content.type === KERNEL.RECORD) return keepRecord(this.model, content);
+    if (content.type === KERNEL.HEARD) {
+      if (content.client === this.client) this.sender.heard(content.numbers);
+      return;
+    }
     const view = buffers?.[0];
     const data = view && new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
     const before = this.feed.heard;
@@ -227,14 +236,17 @@ export class Page {
   /** @param {string} type One of `PAGE`. @param {object} fields */
   #send(type, fields = {}) {
     if (this.gone) return;
-    const message = { ...fields, type, client: this.client };
-    // After the end the kernel answers on its main thread only.
-    const control = this.model.get("phase") === PHASE.ENDED ? "" : this.model.get("control");
     try {
-      if (!sendByControl(this.kernel, control, message)) this.model.send(message);
+      // What was shown is said again with the next frame; anything else would be missed.
+      this.sender.send({ ...fields, type, client: this.client }, type !== PAGE.ACK);
     } catch (error) {
       console.warn("nomad_magic: not sent", type, error);
     }
+  }
+
+  /** Whom the control channel leads to; empty after the end, when the main thread alone answers. */
+  get #control() {
+    return this.model.get("phase") === PHASE.ENDED ? "" : this.model.get("control");
   }
 
   #read() {
