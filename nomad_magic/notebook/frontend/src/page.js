@@ -19,6 +19,9 @@ const PATIENCE_MS = 3000;
 
 const PRESS_INTERRUPT = "Press ■ (interrupt) to stop it.";
 const NO_ANSWER = "The kernel has not answered yet. ■ (interrupt) stops the action too.";
+/** An interrupt would hit another cell. */
+const NO_ANSWER_IN_BACKGROUND =
+  "The kernel has not answered yet: it may hear this only when the cell that runs is over.";
 
 export class Page {
   /** @param {any} model anywidget's model of the action */
@@ -218,7 +221,8 @@ export class Page {
   #expect(rung) {
     this.#later(PATIENCE_MS, () => {
       const { rung: now, background } = this.traits;
-      if (!this.ended && now === rung && !background) this.#tell(NO_ANSWER);
+      if (this.ended || now !== rung) return;
+      this.#tell(background ? NO_ANSWER_IN_BACKGROUND : NO_ANSWER);
     });
   }
 
@@ -236,9 +240,10 @@ export class Page {
   /** @param {string} type One of `PAGE`. @param {object} fields */
   #send(type, fields = {}) {
     if (this.gone) return;
+    const message = { ...fields, type, client: this.client };
     try {
       // What was shown is said again with the next frame; anything else would be missed.
-      this.sender.send({ ...fields, type, client: this.client }, type !== PAGE.ACK);
+      this.sender.send(message, type !== PAGE.ACK);
     } catch (error) {
       console.warn("nomad_magic: not sent", type, error);
     }
