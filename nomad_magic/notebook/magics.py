@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, cast
 
 from IPython.core.magic import (
@@ -28,8 +28,6 @@ from nomad_magic.running import leaving
 from nomad_magic.running.leaving import sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from IPython.core.interactiveshell import InteractiveShell
 
     from nomad_magic.notebook.kernel.host import Host
@@ -39,6 +37,23 @@ if TYPE_CHECKING:
     from nomad_magic.running.session import Session
 
 DEFAULTS = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """What a magic was called with.
+
+    Attributes:
+        argv: The words of its line, expanded.
+        body: The cell's body, where it has one.
+        background: The line asks for the background.
+        literal: The line is as it stands in the cell: nothing in it was expanded.
+    """
+
+    argv: list[str]
+    body: bytes | None
+    background: bool
+    literal: bool
 
 
 @magics_class
@@ -116,8 +131,7 @@ class NomadMagics(Magics):
 
         Help: %nomad_action -help explains every flag, %config NomadMagics the settings.
         """
-        argv, body, background = self._split(line, cell)
-        return self._run(argv, body, background=background)
+        return self._run(self._split(line, cell))
 
     @no_var_expand
     @line_cell_magic
@@ -137,11 +151,12 @@ class NomadMagics(Magics):
 
         Help: %nomad job action -help explains every flag, %config NomadMagics the settings.
         """
-        argv, body, background = self._split(line, cell)
+        typed = self._split(line, cell)
+        argv = typed.argv
         if argv[:2] == ["job", "action"]:
-            argv = argv[2:]
+            typed = replace(typed, argv=argv[2:])
         elif argv[:1] == ["action"]:
-            argv = argv[1:]
+            typed = replace(typed, argv=argv[1:])
         else:
             said = " ".join(["nomad", *argv[:2]])
             with leaving.settling(argv, os.environ):
@@ -150,7 +165,7 @@ class NomadMagics(Magics):
                     "`nomad action` do",
                     hint="For anything else write !nomad … if the nomad program is installed here.",
                 )
-        return self._run(argv, body, background=background)
+        return self._run(typed)
 
     @no_var_expand
     @line_magic
@@ -172,25 +187,30 @@ class NomadMagics(Magics):
 
         Help: the README's section on the embedded agent says what it can and cannot do.
         """
-        argv, _, _ = self._split(line, None)
+        argv = self._split(line, None).argv
         with leaving.settling(argv, os.environ):
             self.agent.run(argv)
 
-    def _split(self, line: str, cell: str | None) -> tuple[list[str], bytes | None, bool]:
-        """Return the words, the body and whether the line asks for the background."""
+    def _split(self, line: str, cell: str | None) -> _Typed:
+        """Read a line and a cell's body."""
         shell = self._shell
         local = host.callers_names()
         body = cell
         if cell is not None:
             line, body = shellwords.join_continuation(line, cell)
+        expanded = False
 
         def variables(name: str) -> object:
+            nonlocal expanded
+            expanded = True
             for names in (local, shell.user_ns, os.environ):
                 if name in names:
                     return names[name]
             raise KeyError(name)
 
         def evaluate(expression: str) -> object:
+            nonlocal expanded
+            expanded = True
             # The user's own code in the user's own kernel, as in any cell.
             tree = ast.parse(expression.strip(), "<nomad_action>", "eval")
             code = compile(tree, "<nomad_action>", "eval")
@@ -198,11 +218,10 @@ class NomadMagics(Magics):
 
         split = shellwords.split(line, variables=variables, evaluate=evaluate)
         data = body.encode("utf-8", "surrogateescape") if body is not None else None
-        return list(split.words), data, split.background
+        literal = not expanded and host.look(shell).kernel and host.stands_in_cell(shell, line)
+        return _Typed(list(split.words), data, split.background, literal)
 
-    def _run(
-        self, argv: Sequence[str], body: bytes | None, *, background: bool
-    ) -> ActionResult | Session | None:
+    def _run(self, typed: _Typed) -> ActionResult | Session | None:
         # With the first action: `%load_ext` needs none of the client's libraries.
         from nomad_magic.notebook.views.text import TextView  # noqa: PLC0415 - see above
         from nomad_magic.record import card  # noqa: PLC0415 - see above
@@ -210,6 +229,7 @@ class NomadMagics(Magics):
         from nomad_magic.running import api  # noqa: PLC0415 - see above
 
         around = host.look(self._shell)
+        body, background = typed.body, typed.background
         attended = around.attended and body is None
         widget = self._live_view(around)
         if widget is not None or background:
@@ -220,7 +240,7 @@ class NomadMagics(Magics):
             typing = api.Typing.NOTHING
         try:
             session = api.prepare(
-                argv,
+                typed.argv,
                 stdin=body,
                 environ=os.environ,
                 stdin_is_tty=attended,
@@ -234,9 +254,14 @@ class NomadMagics(Magics):
         if background:
             if widget is None:
                 return session.start()
-            widget(session, around, self._shell, background=True).run_in_background()
+            made = widget(session, around, self._shell, background=True, literal=typed.literal)
+            made.run_in_background()
             return session
-        view: View = widget(session, around, self._shell) if widget else TextView(session, around)
+        view: View
+        if widget is None:
+            view = TextView(session, around)
+        else:
+            view = widget(session, around, self._shell, literal=typed.literal)
         view.run()
         result = session.result
         if widget is None and around.kernel and result.started is not None:

@@ -113,18 +113,25 @@ def card(record: Record, *, output: bool = True) -> str:
     return "".join(parts)
 
 
-def announcement(result: RunFacts) -> dict[str, str]:
+def announcement(result: RunFacts, *, line: bool = True) -> dict[str, str]:
     """Return what stands above a running action, and stays if its kernel or page dies.
 
     One line, and true whatever becomes of it; after the end a collapsed cell shows it.
+
+    Args:
+        result: The run.
+        line: With the line that ran; without it where the cell's source is just that, and the
+            action's name is enough.
     """
-    text = f"$ {result.command_line}"
-    # Of one that never began the error says why, once.
-    if result.started is not None and result.outcome is not Outcome.RUNNING:
-        text += f" → {result.state}"
+    text = f"$ {result.command_line}" if line else result.action
+    if result.outcome is not Outcome.RUNNING:
+        # Of one that never began the error says why, once.
+        text += f" → {result.state if result.started is not None else result.outcome}"
     elif result.started is not None:
         where = f" in {result.place.short}" if result.place.allocation else ""
         text += f" · started {moment(result.started)}{where}; its end stands below, or is not known"
+    else:
+        text += " · its start and its end stand below, or are not known"
     # Text alone: collapsed, a front end shows the source of HTML.
     return {"text/plain": result.masker.shown(text)}
 

@@ -204,8 +204,7 @@ def test_a_page_closed_in_mid_run_tells_the_end_when_it_is_opened_again(
 
 def check_unknown(text: str, action: str) -> None:
     """The text says what was started where, and that its end is not known."""
-    assert text.startswith(f"$ nomad job action {SERVER}")
-    assert f" {action} · started 2" in text
+    assert text.startswith(f"{action} · started 2")
     assert " in allocation " in text
     assert "its end stands below, or is not known" in text
 
@@ -227,7 +226,6 @@ def test_a_killed_kernel_leaves_what_was_started_where(opened: Callable[..., Not
     expect(notebook.stop_button()).to_have_count(0)
     notebook.reopen()
     expect(notebook.cell(2)).to_contain_text("or is not known", timeout=MS)
-    expect(notebook.cell(2)).to_contain_text(f"{SERVER} quiet")
     # Whether its kernel comes back by itself, and when, is no matter of other tests.
     notebook.close()
 

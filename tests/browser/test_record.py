@@ -118,8 +118,8 @@ def test_the_last_line_is_in_sight_and_paper_shows_all(
 def test_a_collapsed_output_is_one_line(
     opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
 ) -> None:
-    """Of text: what was run, and how it ended."""
-    notebook = opened([f"%nomad_action {SERVER} color"])
+    """Of text: what was run, where the cell does not say it, and how it ended."""
+    notebook = opened(["action = 'color'\n%nomad_action " + SERVER + " {action}"])
     notebook.run_all()
     notebook.wait_done(1)
     expect(notebook.cell(1).locator(".nomad-magic").last).to_be_visible(timeout=MS)

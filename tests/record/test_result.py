@@ -269,7 +269,11 @@ def test_mathjax_leaves_the_record_alone() -> None:
     html = result(command=("sh", "-c", "a $b $c"))._repr_mimebundle_()["text/html"]
     assert html.startswith('<div class="nomad-magic tex2jax_ignore mathjax_ignore"')
     # Text is left alone anyway.
-    assert list(announcement(result())) == ["text/plain"]
+    for outcome in Outcome:
+        for line in (True, False):
+            above = announcement(result(outcome=outcome), line=line)
+            assert list(above) == ["text/plain"]
+            assert "\n" not in above["text/plain"]
 
 
 def test_the_record_travels_as_json() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
+
+_CONTINUED = re.compile(r"\\\r?\n")
 
 KERNEL_SIZE = (24, 80)
 """Height and width of the pty in a kernel, in cells, as long as no view says better."""
@@ -43,6 +46,21 @@ def look(shell: InteractiveShell) -> Host:
         return Host(kernel=True, attended=attended, size=KERNEL_SIZE)
     columns, lines = shutil.get_terminal_size((KERNEL_SIZE[1], KERNEL_SIZE[0]))
     return Host(kernel=False, attended=_is_terminal(sys.stdin), size=(lines, columns))
+
+
+def stands_in_cell(shell: InteractiveShell, line: str) -> bool:
+    """Return whether a magic's line can be read in the source of the running cell.
+
+    A magic that is called in a function has its line in another cell, or in a file.
+    """
+    parent: dict[str, Any] = shell.get_parent() or {}  # type: ignore[attr-defined]
+    source = str(parent.get("content", {}).get("code", ""))
+    return _joined(line) in _joined(source)
+
+
+def _joined(text: str) -> str:
+    """Return a text with its continued lines joined: IPython joins those of a line magic."""
+    return " ".join(_CONTINUED.sub(" ", text).split())
 
 
 def callers_names() -> Mapping[str, object]:

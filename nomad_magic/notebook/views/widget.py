@@ -45,7 +45,15 @@ NOTHING: Final = {"text/plain": "", "text/html": ""}
 
 
 class WidgetView(View):
-    """Shows a session in a widget, and the record in its place once it is over."""
+    """Shows a session in a widget, and the record in its place once it is over.
+
+    Args:
+        session: Not yet started.
+        host: Where the cell runs.
+        shell: The kernel's shell.
+        background: The cell ends while the action goes on.
+        literal: The line that runs stands in the cell as it is, and need not be shown again.
+    """
 
     turn_seconds = 0.01
 
@@ -56,9 +64,11 @@ class WidgetView(View):
         shell: InteractiveShell,
         *,
         background: bool = False,
+        literal: bool = False,
     ) -> None:
         super().__init__(session, host)
         self._shell = shell
+        self._literal = literal
         self._display = f"nomad-magic-{uuid4().hex}"
         self._head = f"{self._display}-head"
         self._pump = CommPump(shell)
@@ -90,7 +100,7 @@ class WidgetView(View):
     def open(self) -> None:
         """Show the widget, and above it what stays if the kernel or the page dies."""
         self.session.take_time(PAGE_SECONDS)
-        self._announced = announcement(self.session.result)
+        self._announced = self._announcement()
         self._publish(self._head, self._announced, update=False)
         view = {WIDGET_VIEW: self._widget.get_view_spec(), "text/plain": ""}
         self._publish(self._display, view, update=False)
@@ -150,7 +160,7 @@ class WidgetView(View):
     def end(self) -> None:
         """Put the record in the widget's place, then send the end to views that have none."""
         result = self.session.result
-        head = announcement(result)
+        head = self._announcement()
         # Looked at once: a page may answer at any moment.
         anew = self._text is not None or not (front_end.answered or self._widget.background)
         never_began = result.started is None and self.session.error is not None
@@ -160,9 +170,10 @@ class WidgetView(View):
             self._publish(self._display, NOTHING, update=True)
         else:
             self._publish(self._display, record, metadata=metadata, update=True)
-        self._publish(self._head, head, update=True)
         if anew and not never_began:
             self._show_anew()
+        # Last: VS Code may lose what comes last from a cell, and the line above is true either way.
+        self._publish(self._head, head, update=True)
         self._output.finish()
         with self._widget.hold_sync():
             self._tell()
@@ -188,6 +199,9 @@ class WidgetView(View):
         data, metadata = bundle(Record(self.session.result), output=self._text is None)
         self._shell.display_pub.publish(data, metadata)
 
+    def _announcement(self) -> dict[str, str]:
+        return announcement(self.session.result, line=not self._literal)
+
     def _tell(self) -> None:
         shown, session = self._widget, self.session
         with shown.hold_sync():
@@ -199,7 +213,7 @@ class WidgetView(View):
                 shown.elapsed_ms = session.elapsed * 1000
                 shown.when = f"{session.result.started:%H:%M:%S}"
                 shown.phase = Phase.RUNNING.value
-                self._announced = announcement(session.result)
+                self._announced = self._announcement()
                 self._publish(self._head, self._announced, update=True)
 
     def _publish(
