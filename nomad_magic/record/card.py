@@ -7,16 +7,17 @@ JupyterLab), with values that read on white and on black.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.record.facts import Outcome, Tone
+from nomad_magic.record.facts import Outcome, RunFacts, Tone
 from nomad_magic.record.humanize import moment
+from nomad_magic.record.record import Record
+from nomad_magic.terminal import DEFAULT, Span
 from nomad_magic.terminal.html import LEGIBLE, line_html
 
 if TYPE_CHECKING:
-    from nomad_magic.record.facts import RunFacts
-    from nomad_magic.record.record import Record
     from nomad_magic.terminal import Line
 
 HTML_CHARACTERS: Final = 100_000
@@ -111,6 +112,18 @@ def card(record: Record, *, output: bool = True) -> str:
         )
     parts += [_details(record, line=output), "</div>"]
     return "".join(parts)
+
+
+def draft(result: RunFacts, output: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the record of a run whose kernel is gone, with all that is known of it now.
+
+    Args:
+        result: The run; it is left as it is.
+        output: What stands in the place of the output.
+    """
+    facts = {one.name: getattr(result, one.name) for one in fields(RunFacts)}
+    unknown = RunFacts(**{**facts, "outcome": Outcome.UNKNOWN})
+    return bundle(Record(unknown, [(Span(output, DEFAULT),)]))
 
 
 def announcement(result: RunFacts, *, line: bool = True) -> dict[str, str]:

@@ -42,6 +42,8 @@ class Outcome(enum.StrEnum):
     LOST = "connection lost"
     REFUSED = "refused"
     NOT_STARTED = "not started"
+    UNKNOWN = "unknown"
+    """The kernel that ran it is gone, and took the answer along."""
 
     @property
     def sign(self) -> str:
@@ -63,6 +65,7 @@ _SHOWN: Final = {
     Outcome.LOST: ("⚠", Tone.BAD),
     Outcome.REFUSED: ("✖", Tone.BAD),
     Outcome.NOT_STARTED: ("✖", Tone.BAD),
+    Outcome.UNKNOWN: ("⚠", Tone.UNSURE),
 }
 
 
@@ -191,6 +194,10 @@ class RunFacts:
                 return f"refused: {self._first_reason}"
             case Outcome.NOT_STARTED:
                 return f"not started: {self._first_reason}"
+            case Outcome.UNKNOWN if self.started is None:
+                return "the kernel is gone: whether the action was started is not known"
+            case Outcome.UNKNOWN:
+                return "the kernel is gone: how the action ended is not known, it may still run"
 
     @property
     def _first_reason(self) -> str:

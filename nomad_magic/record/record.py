@@ -7,6 +7,7 @@ import shlex
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
+from nomad_magic.record.facts import Outcome
 from nomad_magic.record.humanize import instant, left_out, moment, short_size, size, stretch
 from nomad_magic.record.reader import mask_pieces
 from nomad_magic.record.transcript import STREAMS, text_decoder
@@ -39,12 +40,13 @@ class Record:
 
     Args:
         result: The run.
+        lines: What is shown as the output, instead of the run's own.
     """
 
-    def __init__(self, result: RunFacts) -> None:
+    def __init__(self, result: RunFacts, lines: list[Line] | None = None) -> None:
         self._result = result
         self._masker = result.masker
-        self._lines: list[Line] | None = None
+        self._lines = lines
 
     @property
     def title(self) -> str:
@@ -107,13 +109,15 @@ class Record:
             "command": None if result.command is None else [mask(one) for one in result.command],
             "started": None if result.started is None else result.started.isoformat(),
             "ended": None if result.ended is None else result.ended.isoformat(),
-            "seconds": round(result.duration, 3),
+            "seconds": round(result.duration, 3) if self._all_came else None,
             "tty": result.tty,
             "stdin": None
             if size_and_hash is None
             else {"bytes": size_and_hash[0], "sha256": size_and_hash[1]},
             **{
                 name: {"bytes": transcript.count(name), "sha256": transcript.sha256(name)}
+                if self._all_came
+                else None
                 for name in STREAMS
             },
             "lost_bytes": transcript.lost,
@@ -156,7 +160,7 @@ class Record:
         if result.stdin is not None:
             count, digest = result.stdin
             yield "stdin", f"{size(count)}, SHA-256 {digest}"
-        for name in STREAMS:
+        for name in STREAMS if self._all_came else ():
             count = transcript.count(name)
             digest = f"{size(count)}, SHA-256 {transcript.sha256(name)}"
             yield name, digest if count else "nothing"
@@ -236,11 +240,18 @@ class Record:
     def summary(self) -> str:
         """When, and how much came: what stands on the closed details."""
         result, transcript = self._result, self._result.transcript
+        if not self._all_came:
+            return "what is known"
         parts = []
         if result.started is not None and result.ended is not None:
             parts.append(stretch(result.started, result.ended))
         parts.append(short_size(sum(map(transcript.count, STREAMS))))
         return " · ".join(parts)
+
+    @property
+    def _all_came(self) -> bool:
+        """Whether whoever writes this has seen all of the run's output."""
+        return self._result.outcome is not Outcome.UNKNOWN
 
     @property
     def run(self) -> RunFacts:

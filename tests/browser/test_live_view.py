@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Locator
     from support.jupyter import Notebook
 
 SERVER = "-job=cache -group=redis -task=server"
@@ -209,25 +209,48 @@ def check_unknown(text: str, action: str) -> None:
     assert "its end stands below, or is not known" in text
 
 
-def test_a_killed_kernel_leaves_what_was_started_where(opened: Callable[..., Notebook]) -> None:
-    """The view says at once that the end is not known, and so does the notebook opened again."""
-    cells = ["import os; print(os.getpid())", f"%nomad_action {SERVER} quiet"]
+@pytest.mark.parametrize("how", ["killed", "restarted"])
+def test_a_kernel_that_is_gone_leaves_what_is_known(
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None], how: str
+) -> None:
+    """At once, and in the page that is loaded or opened next: what ran where, and its output."""
+    cells = ["import os; print(os.getpid())", f"%nomad_action {SERVER} forever"]
     notebook = opened(cells)
     notebook.run(1)
     notebook.wait_done(1)
     start(notebook, 2)
+    expect(notebook.cell(2).locator(".xterm")).to_contain_text("tick 3", timeout=MS)
     saved = notebook.save()
-    check_unknown(shown(saved, 2), "quiet")
-    os.kill(int(shown(saved, 1)), signal.SIGKILL)
-    status = notebook.cell(2).get_by_role("status")
-    expect(status).to_contain_text(
-        "the kernel is gone: how the action ended is not known", timeout=MS
-    )
+    check_unknown(shown(saved, 2), "forever")
+    if how == "killed":
+        os.kill(int(shown(saved, 1)), signal.SIGKILL)
+    else:
+        notebook.restart()
+    check_gone(notebook.cell(2))
     expect(notebook.stop_button()).to_have_count(0)
+    saved = notebook.save()
+    check_saved(saved)
+    head, record = saved.cells[2].outputs
+    check_unknown(head["data"]["text/plain"], "forever")
+    assert record["data"]["text/plain"].startswith("⚠ forever · the kernel is gone: ")
+    assert record["metadata"]["nomad_magic"]["outcome"] == "unknown"
+    notebook.reload()
+    check_gone(notebook.cell(2))
+    screenshot(notebook, f"kernel-{how}")
     notebook.reopen()
-    expect(notebook.cell(2)).to_contain_text("or is not known", timeout=MS)
+    check_gone(notebook.cell(2))
     # Whether its kernel comes back by itself, and when, is no matter of other tests.
     notebook.close()
+
+
+def check_gone(cell: Locator) -> None:
+    """The cell shows what is known, and what came, and no error."""
+    expect(cell.locator(".nomad-magic")).to_contain_text(
+        "the kernel is gone: how the action ended is not known, it may still run",
+        timeout=MS,
+    )
+    expect(cell.locator(".nomad-magic pre")).to_contain_text("tick 1\ntick 2\ntick 3")
+    expect(cell).not_to_contain_text("Error displaying widget")
 
 
 def test_nothing_jumps_when_the_record_takes_the_widgets_place(

@@ -387,6 +387,32 @@ def test_the_record_comes_before_the_last_word_above_it(page: Page) -> None:
     assert page.displays[-2:] == [record, head]
 
 
+def test_a_page_knows_what_to_leave_should_the_kernel_be_gone(page: Page) -> None:
+    """What ran where, and that its end is not known; nothing is said of what came meanwhile."""
+    page.run(f"%nomad_action {SERVER} forever")
+    page.until(lambda: page.comm, "the widget")
+    not_known = "whether the action was started is not known"
+    page.until(lambda: not_known in text_of(page.state["draft"]), "what there is at first")
+    started(page)
+    page.until(lambda: "may still run" in text_of(page.state["draft"]), "where it runs")
+    draft = page.state["draft"]
+    assert draft["widget"] == page.comm
+    assert draft["metadata"]["nomad_magic"]["outcome"] == "unknown"
+    assert draft["metadata"]["nomad_magic"]["stdout"] is None
+    for said in draft["record"].values():
+        assert said.count(contract.DRAFT_OUTPUT) == 1
+        assert "it may still run" in said
+        assert "· allocation" in said
+        assert "SHA-256" not in said
+        assert "ended  " not in said
+    page.send({"type": "stop", "rung": "interrupt"})
+    page.finish()
+
+
+def text_of(draft: dict[str, Any]) -> str:
+    return str(draft.get("record", {}).get("text/plain"))
+
+
 LINE = f"{SERVER} hello"
 
 

@@ -223,6 +223,12 @@ class Notebook:
         self.page.reload()
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=SECONDS * 1000)
 
+    def restart(self) -> None:
+        """Restart its kernel, whatever that does."""
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+        )
+
     def reopen(self) -> None:
         """Close the page in the middle of whatever it does, and open another one."""
         self.page.close()

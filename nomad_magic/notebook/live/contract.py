@@ -14,7 +14,7 @@ import json
 import sys
 from typing import Final
 
-from nomad_magic.record.facts import Outcome, Rung, Tone
+from nomad_magic.record.facts import Outcome, Rung
 
 
 class PageMessage(enum.StrEnum):
@@ -68,7 +68,7 @@ KERNEL_FIELDS: Final[dict[KernelMessage, tuple[str, ...]]] = {
     KernelMessage.SNAPSHOT: ("client", "seq", "skipped"),
     KernelMessage.OUTPUT: ("seq", "skipped"),
     KernelMessage.ENDED: ("seq",),
-    KernelMessage.RECORD: ("widget", "before", "head", "record"),
+    KernelMessage.RECORD: ("widget", "before", "head", "record", "metadata"),
 }
 
 
@@ -103,17 +103,18 @@ RUNGS: Final[dict[str, tuple[str, str, str]]] = {
 once it was climbed."""
 
 OUTCOMES: Final[dict[str, tuple[str, str]]] = {
-    **{outcome.value: (outcome.sign, outcome.tone.value) for outcome in Outcome},
-    # The page's own, where the kernel is gone.
-    "unknown": (Outcome.LOST.sign, Tone.UNSURE.value),
+    outcome.value: (outcome.sign, outcome.tone.value) for outcome in Outcome
 }
 """Each outcome's sign and tone."""
 
 TRAITS: Final = (
     *("action", "target", "when", "phase", "status", "outcome", "elapsed_ms", "rung", "climbed"),
-    *("tty", "rows", "pumped", "notice", "background", "control"),
+    *("tty", "rows", "pumped", "notice", "background", "control", "draft"),
 )
 """The traits of an action's widget that the page reads."""
+
+DRAFT_OUTPUT: Final = "\ue000output\ue000"
+"""What stands for the output in a record that the page completes, as no kernel can any more."""
 
 CONTROL_MESSAGE: Final = "nomad_magic_message"
 """The type of a page's message on the control channel; its content names whom it is for."""
@@ -147,6 +148,8 @@ def javascript() -> str:
         },
         "OUTCOMES": {name: {"sign": sign, "tone": tone} for name, (sign, tone) in OUTCOMES.items()},
         "TRAITS": TRAITS,
+        "DRAFT_OUTPUT": DRAFT_OUTPUT,
+        "UNKNOWN": Outcome.UNKNOWN.value,
         "CONTROL_MESSAGE": CONTROL_MESSAGE,
         "CONTROL_MS": CONTROL_MS,
         "WIDGET_VIEW": WIDGET_VIEW,

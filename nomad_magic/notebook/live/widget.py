@@ -13,7 +13,7 @@ from typing import Final
 
 import anywidget
 from ipywidgets import Widget
-from traitlets import Bool, Float, Int, Unicode
+from traitlets import Bool, Dict, Float, Int, Unicode
 
 from nomad_magic.notebook.live.contract import ROWS, Phase, rung_name
 from nomad_magic.record.facts import Rung
@@ -57,6 +57,7 @@ class ActionWidget(anywidget.AnyWidget):
     notice = Unicode().tag(sync=True)
     background = Bool().tag(sync=True)
     control = Unicode().tag(sync=True)
+    draft = Dict().tag(sync=True)
 
 
 _assets: list[Assets] = []

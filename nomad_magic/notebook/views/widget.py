@@ -10,12 +10,12 @@ from uuid import uuid4
 from nomad_magic.notebook.kernel import control_channel
 from nomad_magic.notebook.kernel.comm_pump import CommPump
 from nomad_magic.notebook.live import widget
-from nomad_magic.notebook.live.contract import WIDGET_VIEW, Phase, rung_name
+from nomad_magic.notebook.live.contract import DRAFT_OUTPUT, WIDGET_VIEW, Phase, rung_name
 from nomad_magic.notebook.live.output import Output
 from nomad_magic.notebook.live.pages import front_end
 from nomad_magic.notebook.views.base import View
 from nomad_magic.notebook.views.text import TextView
-from nomad_magic.record.card import announcement, bundle
+from nomad_magic.record.card import announcement, bundle, draft
 from nomad_magic.record.record import Record
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class WidgetView(View):
         """Show the widget, and above it what stays if the kernel or the page dies."""
         self.session.take_time(PAGE_SECONDS)
         self._announced = self._announcement()
+        self._draft()
         self._publish(self._head, self._announced, update=False)
         view = {WIDGET_VIEW: self._widget.get_view_spec(), "text/plain": ""}
         self._publish(self._display, view, update=False)
@@ -186,6 +187,7 @@ class WidgetView(View):
                 "before": self._announced["text/plain"],
                 "head": head,
                 "record": NOTHING if never_began else record,
+                "metadata": {} if never_began else metadata,
             }
         )
         if not self._output.reloaded:
@@ -202,6 +204,12 @@ class WidgetView(View):
     def _announcement(self) -> dict[str, str]:
         return announcement(self.session.result, line=not self._literal)
 
+    def _draft(self) -> None:
+        """Have the page know what to put in the widget's place should this kernel be gone."""
+        record, metadata = draft(self.session.result, DRAFT_OUTPUT)
+        widget_id = self._widget.model_id
+        self._widget.draft = {"widget": widget_id, "record": record, "metadata": metadata}
+
     def _tell(self) -> None:
         shown, session = self._widget, self.session
         with shown.hold_sync():
@@ -214,6 +222,7 @@ class WidgetView(View):
                 shown.when = f"{session.result.started:%H:%M:%S}"
                 shown.phase = Phase.RUNNING.value
                 self._announced = self._announcement()
+                self._draft()
                 self._publish(self._head, self._announced, update=True)
 
     def _publish(

@@ -4,7 +4,7 @@
 import { KERNEL, PAGE, PHASE, RUNGS, TRAITS } from "./contract.js";
 import { sendByControl, Sender } from "./control.js";
 import { Feed } from "./feed.js";
-import { keepRecord } from "./record.js";
+import { keepDraft, keepRecord } from "./record.js";
 import { DEAF_MS, Presses, stopRoute } from "./stop.js";
 
 /** How often the kernel is asked for a first, or another, snapshot, in ms. */
@@ -134,7 +134,9 @@ export class Page {
     const changed = () => this.#changed();
     const died = () => this.#lost();
     const status = (_sender, state) => {
-      if (["dead", "restarting", "autorestarting"].includes(state)) this.#lost();
+      if (!["dead", "restarting", "autorestarting"].includes(state)) return;
+      this.#lost();
+      this.#keep();
     };
     model.on("msg:custom", message);
     model.on("change", changed);
@@ -279,6 +281,17 @@ export class Page {
     if (this.gone || this.model.get("phase") === PHASE.ENDED) return;
     this.gone = true;
     this.#update();
+  }
+
+  /** The notebook is to have what this page has: the kernel will send no record. */
+  #keep() {
+    if (this.ended) return;
+    const [panel] = this.panels;
+    try {
+      keepDraft(this.model, this.traits.draft, panel?.screen.whole() ?? "");
+    } catch (error) {
+      console.warn("nomad_magic: not kept", error);
+    }
   }
 
   #update() {

@@ -3,7 +3,7 @@
 import terminalStyle from "@xterm/xterm/css/xterm.css";
 
 import { copy } from "./clipboard.js";
-import { OUTCOMES, PHASE, ROWS } from "./contract.js";
+import { OUTCOMES, PHASE, ROWS, UNKNOWN } from "./contract.js";
 import { Screen } from "./screen.js";
 import style from "./styles.css";
 import { clock, size } from "./words.js";
@@ -48,7 +48,7 @@ export class Panel {
   /** Show what the page knows now. */
   update() {
     const { traits, gone, hint, feed, ended, stop } = this.page;
-    const outcome = gone ? "unknown" : ended ? traits.outcome : "";
+    const outcome = gone ? UNKNOWN : ended ? traits.outcome : "";
     this.root.setAttribute("aria-label", `Nomad action ${traits.action}`);
     this.root.dataset.phase = traits.phase;
     this.root.dataset.outcome = outcome;
@@ -151,7 +151,7 @@ export class Panel {
   #state(outcome) {
     const { phase, status } = this.page.traits;
     const { stopping } = this.page;
-    if (outcome === "unknown") return KERNEL_GONE;
+    if (outcome === UNKNOWN) return KERNEL_GONE;
     if (stopping) return `stopping · ${stopping}`;
     if (!status) return outcome || phase;
     // The record's own line, and the word where the line does not have it.

@@ -108,7 +108,11 @@ export class Screen {
 
   /** What is selected, else everything that is there, as plain text. */
   text() {
-    if (this.terminal.hasSelection()) return this.terminal.getSelection();
+    return this.terminal.hasSelection() ? this.terminal.getSelection() : this.whole();
+  }
+
+  /** All that it holds. */
+  whole() {
     const buffer = this.terminal.buffer.active;
     const lines = [];
     for (let index = 0; index < buffer.length; index += 1) {
