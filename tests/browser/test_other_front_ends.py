@@ -15,7 +15,7 @@ from nomad_magic.notebook.live.contract import CONTROL_MESSAGE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import WebSocketRoute
+    from playwright.sync_api import Route, WebSocketRoute
     from support.jupyter import Notebook
 
 SERVER = "-job=cache -group=redis -task=server"
@@ -84,4 +84,65 @@ def test_a_background_run_stops_where_no_control_message_passes(
     notebook.stop_button("Force stop").click()
     expect(notebook.cell(1)).to_contain_text("interrupted (exit 131)", timeout=MS)
     # Its websocket is no other test's.
+    notebook.close()
+
+
+NEVER_ANSWERED = "from nomad_magic.notebook.live.pages import front_end\nfront_end.answered = False"
+OLDER_ANYWIDGET = """
+from traitlets import Unicode
+from nomad_magic.notebook.live import widget
+version = Unicode("~0.9.*").tag(sync=True)
+versions = {"_model_module_version": version, "_view_module_version": version}
+widget.ActionWidget = type("ActionWidget", (widget.ActionWidget,), versions)
+"""
+
+
+def without_extension(notebook: Notebook, name: str) -> None:
+    """Have the page loaded again as by a server whose environment lacks an extension."""
+    kept_back: list[str] = []
+
+    def refuse(route: Route) -> None:
+        kept_back.append(route.request.url)
+        route.fulfill(status=404)
+
+    notebook.save()
+    notebook.page.route(f"**/lab/extensions/{name}/**", refuse)
+    notebook.reload()
+    notebook.wait_open()
+    assert kept_back
+
+
+@pytest.mark.parametrize(
+    "missing", ["@jupyter-widgets/jupyterlab-manager", "anywidget", "another version"]
+)
+def test_a_server_without_what_the_view_needs_gets_text(
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None], missing: str
+) -> None:
+    """The output, and why it comes as text, in a cell that ■ stops; then the record, once."""
+    setup = NEVER_ANSWERED + (OLDER_ANYWIDGET if missing == "another version" else "")
+    background = f"run = %nomad_action {SERVER} quiet &"
+    cells = [setup, f"%nomad_action {SERVER} forever", background, "run.stop(grace=9).exit_code"]
+    notebook = opened(cells)
+    if missing != "another version":
+        without_extension(notebook, missing)
+    for index in (0, 1):
+        notebook.run(index)
+        notebook.wait_done(index)
+    notebook.run(2)
+    cell = notebook.cell(2)
+    expect(cell).to_contain_text("(it needs jupyterlab_widgets and anywidget 0.", timeout=MS)
+    expect(cell).to_contain_text("tick 2", timeout=MS)
+    screenshot(notebook, f"no-page-{missing.rpartition('/')[2].replace(' ', '-')}")
+    notebook.command("notebook:interrupt-kernel")
+    notebook.wait_done(2)
+    expect(cell.locator(".nomad-magic")).to_contain_text("interrupted (exit 130)", timeout=MS)
+    notebook.run(3)
+    expect(notebook.cell(3)).to_contain_text(".stop() on its session stops it", timeout=MS)
+    notebook.run(4)
+    expect(notebook.cell(3).locator(".nomad-magic")).to_contain_text("exit 130", timeout=MS)
+    expect(notebook.cell(3)).not_to_contain_text(".stop()")
+    for saved in notebook.save().cells[2:4]:
+        kinds = [kind for output in saved.outputs for kind in output.get("data", {})]
+        assert not any("widget" in kind for kind in kinds)
+    # It is no page for another test.
     notebook.close()

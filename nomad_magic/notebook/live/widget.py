@@ -29,6 +29,15 @@ def built() -> bool:
     return all((STATIC / name).is_file() for name in ("loader.js", "view.js"))
 
 
+def needed() -> str:
+    """Return the packages that the page's side needs, with their versions as this kernel has them.
+
+    They are those of the server's environment, which may be another one than the kernel's.
+    """
+    minor = ".".join(anywidget.__version__.split(".")[:2])
+    return f"jupyterlab_widgets and anywidget {minor}"
+
+
 class Assets(Widget):  # type: ignore[misc]  # ipywidgets has no types
     """The code of the view, held by the page's widget manager: one for each kernel."""
 

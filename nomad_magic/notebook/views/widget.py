@@ -37,8 +37,13 @@ LATE_SECONDS: Final = 10.0
 """The same where one has answered before."""
 
 NO_PAGE: Final = (
-    "No page has shown the live view in time, so the output is shown as text. "
-    "■ (interrupt) or Ctrl-C stops the action."
+    "No page has shown the live view in time (it needs {packages} where the Jupyter server runs), "
+    "so the output is shown as text. ■ (interrupt) or Ctrl-C stops the action."
+)
+
+NO_PAGE_IN_BACKGROUND: Final = (
+    "; no page has shown the live view yet (it needs {packages} where the Jupyter server runs): "
+    ".stop() on its session stops it"
 )
 
 NOTHING: Final = {"text/plain": "", "text/html": ""}
@@ -91,6 +96,8 @@ class WidgetView(View):
         """What stands above the widget now."""
         self._text: TextView | None = None
         """Shows the output where no page does."""
+        self._unseen = False
+        """No page has shown a run in the background, nor any run before it."""
         self._opened = time.monotonic()
 
     def around(self) -> AbstractContextManager[object]:
@@ -100,9 +107,8 @@ class WidgetView(View):
     def open(self) -> None:
         """Show the widget, and above it what stays if the kernel or the page dies."""
         self.session.take_time(PAGE_SECONDS)
-        self._announced = self._announcement()
         self._draft()
-        self._publish(self._head, self._announced, update=False)
+        self._announce(update=False)
         view = {WIDGET_VIEW: self._widget.get_view_spec(), "text/plain": ""}
         self._publish(self._display, view, update=False)
 
@@ -150,13 +156,19 @@ class WidgetView(View):
 
     def _show_as_text(self) -> None:
         """Show the output as text once it is plain that no page shows it."""
-        seconds = LATE_SECONDS if front_end.answered else READY_SECONDS
-        late = time.monotonic() - self._opened > seconds
-        if self._text is None and late and not self._output.pages and not self._widget.background:
-            print(NO_PAGE, flush=True)  # noqa: T201 - in the cell
-            self._text = TextView(self.session, self.host)
         if self._text is not None:
             self._text.show()
+            return
+        seconds = LATE_SECONDS if front_end.answered else READY_SECONDS
+        if self._output.pages or time.monotonic() - self._opened <= seconds:
+            return
+        if not self._widget.background:
+            print(NO_PAGE.format(packages=widget.needed()), flush=True)  # noqa: T201 - in the cell
+            self._text = TextView(self.session, self.host)
+        elif not self._unseen and not front_end.answered:
+            # Its cell is over, and takes no text; but what was displayed can be displayed anew.
+            self._unseen = True
+            self._announce()
 
     def end(self) -> None:
         """Put the record in the widget's place, then send the end to views that have none."""
@@ -202,7 +214,15 @@ class WidgetView(View):
         self._shell.display_pub.publish(data, metadata)
 
     def _announcement(self) -> dict[str, str]:
-        return announcement(self.session.result, line=not self._literal)
+        """Return what stands above the widget, as far as the run has got."""
+        made = announcement(self.session.result, line=not self._literal)
+        if self._unseen and not self.session.done:
+            made["text/plain"] += NO_PAGE_IN_BACKGROUND.format(packages=widget.needed())
+        return made
+
+    def _announce(self, *, update: bool = True) -> None:
+        self._announced = self._announcement()
+        self._publish(self._head, self._announced, update=update)
 
     def _draft(self) -> None:
         """Have the page know what to put in the widget's place should this kernel be gone."""
@@ -221,9 +241,8 @@ class WidgetView(View):
                 shown.elapsed_ms = session.elapsed * 1000
                 shown.when = f"{session.result.started:%H:%M:%S}"
                 shown.phase = Phase.RUNNING.value
-                self._announced = self._announcement()
                 self._draft()
-                self._publish(self._head, self._announced, update=True)
+                self._announce()
 
     def _publish(
         self,
