@@ -1,8 +1,8 @@
 """The record as HTML, and the bundle that stands in the saved notebook.
 
 It needs no JavaScript and no style sheet, and all that the action wrote is escaped: it runs
-nothing.  Colours follow the front end's own where it has some (`--jp-…` variables of
-JupyterLab), with values that read on white and on black.
+nothing.  Colours follow the front end's own where it has some (the variables of VS Code, then those
+of JupyterLab, which VS Code defines too), with values that read on white and on black.
 """
 
 from __future__ import annotations
@@ -33,12 +33,16 @@ _BACKGROUNDS: Final = {
     Tone.NEUTRAL: LEGIBLE["blue"],
 }
 _MUTED: Final = "opacity:.8"
-_FRAME: Final = (
-    "border:1px solid var(--jp-border-color2,#bbb);border-radius:4px;overflow:hidden;"
-    "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px);"
-    "line-height:1.5"
+_BORDER: Final = "1px solid var(--vscode-panel-border,var(--jp-border-color2,#bbb))"
+_CODE_FONT: Final = (
+    "font-family:var(--vscode-editor-font-family,var(--jp-code-font-family,monospace))"
 )
-_LINE: Final = "border-top:1px solid var(--jp-border-color2,#bbb)"
+_FRAME: Final = (
+    f"border:{_BORDER};border-radius:4px;overflow:hidden;"
+    "font-family:var(--vscode-font-family,var(--jp-ui-font-family,sans-serif));"
+    "font-size:var(--vscode-font-size,var(--jp-ui-font-size1,13px));line-height:1.5"
+)
+_LINE: Final = f"border-top:{_BORDER}"
 # White on it has a contrast of 4.5 at least, whatever the page's own background.
 _SIGN: Final = "color:#fff;border-radius:3px;padding:0 5px;font-weight:bold"
 # A column in reverse is scrolled to its end at first, as the live terminal was.
@@ -49,7 +53,7 @@ _WINDOW: Final = (
 _OUTPUT: Final = (
     "flex:none;overflow:visible;margin:0;padding:6px 10px;white-space:pre-wrap;"
     "overflow-wrap:anywhere;border:0;background:transparent;color:inherit;"
-    "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);"
+    f"{_CODE_FONT};font-size:var(--vscode-editor-font-size,var(--jp-code-font-size,13px));"
     "line-height:18px"
 )
 _STDERR: Final = "border-left:3px solid #c9504b;margin-left:-7px;padding-left:4px"
@@ -60,7 +64,7 @@ _LABEL: Final = (
 )
 _CODE: Final = (
     "background:transparent;color:inherit;padding:0;white-space:pre-wrap;overflow-wrap:anywhere;"
-    "font-family:var(--jp-code-font-family,monospace);font-size:inherit"
+    f"{_CODE_FONT};font-size:inherit"
 )
 _BAR: Final = "padding:4px 10px"
 _CODE_FACTS: Final = frozenset({"command", "again", "allocation", "node", "run"})

@@ -34,8 +34,8 @@ _BASE: Final[tuple[RGB, ...]] = (
     (59, 142, 234), (214, 112, 214), (41, 184, 219), (255, 255, 255),
 )  # fmt: skip
 _CUBE: Final = (0, 95, 135, 175, 215, 255)
-_OWN_FOREGROUND: Final = "var(--jp-content-font-color1,#1f2328)"
-_OWN_BACKGROUND: Final = "var(--jp-layout-color0,#fff)"
+_OWN_FOREGROUND: Final = "var(--vscode-editor-foreground,var(--jp-content-font-color1,#1f2328))"
+_OWN_BACKGROUND: Final = "var(--vscode-editor-background,var(--jp-layout-color0,#fff))"
 
 _RIGHT_TO_LEFT: Final = (
     "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
@@ -105,6 +105,7 @@ LEGIBLE: Final = {
     "yellow": legible(_BASE[3]),
     "blue": legible(_BASE[4]),
 }
+_LINK: Final = f"var(--vscode-textLink-foreground,var(--jp-content-link-color,{LEGIBLE['blue']}))"
 """The colours of a record's own words."""
 
 
@@ -130,7 +131,7 @@ def _styled(text: str, style: Style, link: str | None) -> str:
     if link:
         html = (
             f'<a href="{escape(link)}" target="_blank" rel="noopener noreferrer"'
-            f' style="color:var(--jp-content-link-color,{LEGIBLE["blue"]})">{html}</a>'
+            f' style="color:{_LINK}">{html}</a>'
         )
     return html
 

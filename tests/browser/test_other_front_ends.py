@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("playwright")
 
 from playwright.sync_api import expect
+from support.contrast import CONTRASTS
 
 from nomad_magic.notebook.live.contract import CONTROL_MESSAGE
 
@@ -145,4 +146,51 @@ def test_a_server_without_what_the_view_needs_gets_text(
         kinds = [kind for output in saved.outputs for kind in output.get("data", {})]
         assert not any("widget" in kind for kind in kinds)
     # It is no page for another test.
+    notebook.close()
+
+
+VSCODE = """
+:root {
+  --vscode-editor-background: rgb(31, 31, 31);
+  --vscode-editorWidget-background: rgb(32, 32, 32);
+  --vscode-editor-foreground: rgb(204, 204, 204);
+  --vscode-panel-border: rgb(43, 43, 43);
+  --vscode-errorForeground: rgb(248, 81, 73);
+  --vscode-focusBorder: rgb(0, 120, 212);
+}
+.cell-output-ipywidget-background { background: white !important; }
+"""
+"""What its dark theme sets, beside JupyterLab's light one, and its frame around a widget."""
+
+
+def test_the_editors_colours_come_before_jupyters(
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
+) -> None:
+    """VS Code defines both: the view is dark there, without a white frame, and follows changes."""
+    notebook = opened([f"r = %nomad_action {SERVER} forever"])
+    notebook.page.add_style_tag(content=VSCODE)
+    notebook.run_all()
+    view = notebook.cell(1).locator(".nomad-action")
+    expect(view.locator(".xterm")).to_contain_text("tick 2", timeout=MS)
+    frame = view.locator("..")
+    frame.evaluate("element => element.classList.add('cell-output-ipywidget-background')")
+    expect(frame).to_have_css("background-color", "rgba(0, 0, 0, 0)")
+    expect(view.locator(".nomad-terminal")).to_have_css("background-color", "rgb(31, 31, 31)")
+    expect(view.locator(".nomad-head")).to_have_css("background-color", "rgb(32, 32, 32)")
+    expect(view.locator(".nomad-head")).to_have_css("color", "rgb(204, 204, 204)")
+    expect(view.locator(".xterm-rows")).to_have_css("color", "rgb(204, 204, 204)")
+    words = notebook.page.evaluate(CONTRASTS, ".nomad-action")
+    assert {"running", "forever", "Stop"} <= {text for text, _ in words}
+    assert not [(text, contrast) for text, contrast in words if contrast < 4.5]
+    screenshot(notebook, "running-vscode-dark")
+    notebook.page.evaluate(
+        "() => document.documentElement.style.setProperty("
+        "'--vscode-editor-foreground', 'rgb(255, 255, 255)')"
+    )
+    expect(view.locator(".xterm-rows")).to_have_css("color", "rgb(255, 255, 255)")
+    notebook.stop_button().click()
+    notebook.wait_done(1)
+    record = notebook.cell(1).locator(".nomad-magic")
+    expect(record).to_have_css("border-top-color", "rgb(43, 43, 43)")
+    # Its style is no other test's.
     notebook.close()

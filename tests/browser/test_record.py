@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("playwright")
 
 from playwright.sync_api import expect
+from support.contrast import CONTRASTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,51 +21,6 @@ SERVER = "-job=cache -group=redis -task=server"
 MS = 60_000
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes
-
-CONTRASTS = """selector => {
-    const parse = text => {
-        const [r, g, b, a = 1] = text.replace("(srgb", "").match(/[\\d.]+/g).map(Number);
-        const scale = text.startsWith("color(srgb") ? 255 : 1;
-        return [r * scale, g * scale, b * scale, a];
-    };
-    const over = ([r, g, b, a], back) =>
-        [r, g, b].map((part, index) => part * a + back[index] * (1 - a));
-    const background = element => {
-        const layers = [];
-        for (let one = element; one; one = one.parentElement) {
-            layers.push(parse(getComputedStyle(one).backgroundColor));
-        }
-        return layers.reverse().reduce((back, layer) => over(layer, back), [255, 255, 255]);
-    };
-    const opacity = element => {
-        let found = 1;
-        for (let one = element; one; one = one.parentElement) {
-            found *= Number(getComputedStyle(one).opacity);
-        }
-        return found;
-    };
-    const luminance = rgb => {
-        const [r, g, b] = rgb.map(part => part / 255)
-            .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const found = [];
-    for (const root of document.querySelectorAll(selector)) {
-        for (const element of root.querySelectorAll("*")) {
-            const own = [...element.childNodes].filter(
-                node => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
-            if (!own.length || !element.checkVisibility()) continue;
-            if (element.closest("pre, .nomad-terminal, style")) continue;
-            const back = background(element);
-            const [r, g, b, a] = parse(getComputedStyle(element).color);
-            const front = over([r, g, b, a * opacity(element)], back);
-            const [low, high] = [luminance(front), luminance(back)].sort((x, y) => x - y);
-            found.push([own[0].textContent.trim().slice(0, 40), (high + 0.05) / (low + 0.05)]);
-        }
-    }
-    return found;
-}"""
-"""The contrast of each text below some elements, against what is really behind it."""
 
 
 def test_no_formula_is_made_of_a_command(opened: Callable[..., Notebook]) -> None:
@@ -207,3 +163,34 @@ def test_what_was_done_to_stop_is_said(
     notebook.wait_done(1)
     record = notebook.save().cells[1].outputs[1]["data"]["text/plain"]
     assert record.startswith("■ stubborn · interrupted (exit 131) after ")
+
+
+def test_a_narrow_view_reads(
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
+) -> None:
+    """On a page of 400 pixels: the buttons in a row, and the target below in all its width."""
+    notebook = opened([f"r = %nomad_action {SERVER} forever"])
+    notebook.run_all()
+    expect(notebook.cell(1).locator(".xterm")).to_contain_text("tick 2", timeout=MS)
+    notebook.command("application:toggle-left-area")
+    notebook.page.set_viewport_size({"width": 400, "height": 700})
+    view = notebook.cell(1).locator(".nomad-action")
+    try:
+        expect(view.locator(".nomad-rest")).to_have_css("display", "block")
+        boxes = [
+            view.locator(f".nomad-{part}").bounding_box()
+            for part in ("stop", "copy", "target", "head")
+        ]
+        screenshot(notebook, "running-400")
+        stop, copy, target, head = (box for box in boxes if box is not None)
+        assert abs(stop["y"] - copy["y"]) < 1
+        assert target["y"] >= stop["y"] + stop["height"]
+        assert target["height"] <= 3 * 21
+        assert target["width"] > 0.8 * head["width"]
+        notebook.stop_button().click()
+        notebook.wait_done(1)
+        expect(notebook.cell(1).locator(".nomad-magic")).to_be_visible(timeout=MS)
+        screenshot(notebook, "record-400")
+    finally:
+        notebook.page.set_viewport_size({"width": 1100, "height": 900})
+        notebook.command("application:toggle-left-area")

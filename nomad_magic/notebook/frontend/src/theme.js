@@ -84,6 +84,8 @@ export function watchTheme(element, changed) {
   };
   const observer = new MutationObserver(news);
   const attributeFilter = ["data-jp-theme-light", "data-jp-theme-name", "class", "data-theme"];
+  // VS Code sets its colours on the document, one by one.
+  attributeFilter.push("data-vscode-theme-id", "style");
   observer.observe(body, { attributes: true, attributeFilter });
   observer.observe(documentElement, { attributes: true, attributeFilter });
   scheme.addEventListener("change", news);
