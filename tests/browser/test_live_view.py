@@ -209,13 +209,18 @@ def check_unknown(text: str, action: str) -> None:
     assert "its end stands below, or is not known" in text
 
 
-@pytest.mark.parametrize("how", ["killed", "restarted"])
+@pytest.mark.parametrize(
+    ("front_end", "how"), [("lab", "killed"), ("lab", "restarted"), ("notebook", "restarted")]
+)
 def test_a_kernel_that_is_gone_leaves_what_is_known(
-    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None], how: str
+    opened: Callable[..., Notebook],
+    screenshot: Callable[[Notebook, str], None],
+    front_end: str,
+    how: str,
 ) -> None:
     """At once, and in the page that is loaded or opened next: what ran where, and its output."""
     cells = ["import os; print(os.getpid())", f"%nomad_action {SERVER} forever"]
-    notebook = opened(cells)
+    notebook = opened(cells, front_end)
     notebook.run(1)
     notebook.wait_done(1)
     start(notebook, 2)
@@ -236,7 +241,7 @@ def test_a_kernel_that_is_gone_leaves_what_is_known(
     assert record["metadata"]["nomad_magic"]["outcome"] == "unknown"
     notebook.reload()
     check_gone(notebook.cell(2))
-    screenshot(notebook, f"kernel-{how}")
+    screenshot(notebook, f"kernel-{how}-{front_end}")
     notebook.reopen()
     check_gone(notebook.cell(2))
     # Whether its kernel comes back by itself, and when, is no matter of other tests.

@@ -55,7 +55,10 @@ def test_a_background_run_stops_where_no_control_message_passes(
     opened: Callable[..., Notebook],
 ) -> None:
     """Voilà and some gateways drop them in silence; nothing is done twice where they come late."""
-    notebook = opened([f"run = %nomad_action {SERVER} stubborn &", "run.stop(grace=0).exit_code"])
+    busy = "import os, time\nwhile not os.path.exists('pass-on'):\n    time.sleep(0.05)"
+    notebook = opened([f"run = %nomad_action {SERVER} stubborn &", busy])
+    go_on = notebook.server.folder / "pass-on"
+    go_on.unlink(missing_ok=True)
     gateway = Gateway()
     notebook.page.route_web_socket("**/channels?*", gateway.open)
     notebook.save()
@@ -80,9 +83,13 @@ def test_a_background_run_stops_where_no_control_message_passes(
     expect(terminal).to_contain_text("last", timeout=MS)
     shown = terminal.inner_text()
     assert [shown.count(typed) for typed in ("once", "^C", "last")] == [1, 1, 1], shown
-    # Whoever goes on typing begins the ladder anew.
+    # Whoever goes on typing begins the ladder anew.  The comm is not heard while a cell runs.
+    notebook.run(2)
     notebook.stop_button().click()
-    notebook.stop_button("Force stop").click()
+    hint = notebook.cell(1).get_by_text("only when the cell that runs is over")
+    expect(hint).to_be_visible(timeout=MS)
+    go_on.touch()
+    notebook.stop_button("Force stop").click(timeout=MS)
     expect(notebook.cell(1)).to_contain_text("interrupted (exit 131)", timeout=MS)
     # Its websocket is no other test's.
     notebook.close()
