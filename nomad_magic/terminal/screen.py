@@ -44,6 +44,11 @@ class Row:
         cells = self._open()
         return cells[x] if x < len(cells) else EMPTY
 
+    def pen(self, x: int) -> Style:
+        """The style of the cell `x`."""
+        self._open()
+        return self._pens[x] if x < len(self._pens) else DEFAULT
+
     def join(self, x: int, marks: str, most: int) -> None:
         """Add zero-width `marks` to the character that ends at cell `x`, to `most` in all."""
         cells = self._open()

@@ -15,6 +15,7 @@ import sys
 from typing import Final
 
 from nomad_magic.record.facts import Outcome, Rung, Tone
+from nomad_magic.terminal import cellwidth
 
 
 class PageMessage(enum.StrEnum):
@@ -138,9 +139,10 @@ def javascript() -> str:
         "CONTROL_MESSAGE": CONTROL_MESSAGE,
         "WIDGET_VIEW": WIDGET_VIEW,
         "ROWS": ROWS,
+        "CELLS": cellwidth.page_half(),
     }
     lines = [
-        f"export const {name} = {json.dumps(value, ensure_ascii=False, indent=2)};"
+        f"export const {name} = {json.dumps(value, ensure_ascii=False)};"
         for name, value in constants.items()
     ]
     return "\n".join(["// Made from contract.py when the front end is built.", *lines, ""])
