@@ -40,6 +40,8 @@ STATES: Final = 16
 MOST_JOINED: Final = 64
 """How many characters may join another one; each costs as much as all before it."""
 
+_TWO: Final = frozenset({WIDE, REGIONAL, SKIN, WIDE_PICTURE})
+_JOINING: Final = frozenset({MARK, SPACING, JOINER, SELECTOR, SKIN, LINKER})
 _PICTURES: Final = (PICTURE, EMOJI, WIDE_PICTURE)
 
 
@@ -81,7 +83,7 @@ class Table(NamedTuple):
     Attributes:
         kinds: the kind of each code point.
         joins: see `STATES`.
-        unusual: finds the first character that may be anything but one cell of its own.
+        unusual: finds each character that may be anything but one cell of its own.
         runs: matches characters of one kind; `lastindex` is one of the numbers below, or `None`
             for one character that may join the one before it, whatever its width.
     """
@@ -121,13 +123,55 @@ def table() -> Table:
             kinds[low : high + 1] = bytes([kind]) * (high + 1 - low)
     wide = _class(("WIDE", "WIDE_PICTURE"), astral=False)
     marks = _class(("MARK",), astral=False)
-    joining = _class(("SPACING", "JOINER", "SELECTOR", "LINKER"), astral=False)
+    single = _class(("SPACING", "JOINER", "SELECTOR", "LINKER"), astral=False)
     astral = _class(("WIDE", "WIDE_PICTURE"), astral=True)
-    unusual = wide + marks + joining + _LONE_SURROGATES + _ASTRAL
+    unusual = wide + marks + single + _LONE_SURROGATES + _ASTRAL
     runs = f"([^{unusual}]+)|([{wide}]+)|([{marks}]+)|([{_LONE_SURROGATES}]+)|([{astral}]+)"
     return Table(
-        kinds, _joins(), re.compile(f"[{unusual}]"), re.compile(f"{runs}|[{joining}{_ASTRAL}]")
+        kinds,
+        _joins(),
+        unusual=re.compile(f"[{unusual}]"),
+        runs=re.compile(f"{runs}|[{single}{_ASTRAL}]"),
     )
+
+
+def fits(line: str, width: int) -> bool:
+    """Whether a line surely fits into `width` cells, and stays in them as it is written here."""
+    size = len(line)
+    if size > width:
+        return False
+    if line.isascii():
+        return True
+    made = table()
+    odd = made.unusual.findall(line)
+    kinds = [made.kinds[ord(one)] for one in odd]
+    # Each may widen the one before it, but never by more than a cell.
+    if size + sum(kind in _TWO for kind in kinds) > width:
+        return False
+    # No cluster has more than one other character between each two of these.
+    joining = sum(kind in _JOINING for kind in kinds)
+    if joining and (joining > MOST_JOINED // 2 or made.kinds[ord(line[0])] in _JOINING):
+        return False
+    return max(odd, default="") <= "\ud7ff" or not any("\ud800" <= one <= "\udfff" for one in odd)
+
+
+def cells(text: str) -> list[str]:
+    """Return the cells of a line that `fits`; the second one of a wide cluster is `""`."""
+    kinds, joins = table().kinds, table().joins
+    found: list[str] = []
+    state = at = 0
+    for character in text:
+        kind = kinds[ord(character)]
+        join = joins[state * STATES + kind] if found else None
+        if join is None:
+            at, state = len(found), kind
+            found += [character, ""][: WIDTHS[kind]]
+        else:
+            found[at] += character
+            state = join.state
+            if join.width > len(found) - at:
+                found.append("")
+    return found
 
 
 def page_half() -> dict[str, object]:

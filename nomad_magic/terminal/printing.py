@@ -4,6 +4,8 @@ Pure. What makes plain output fast is here: once the cursor stands on the last r
 need no more than scrolling go from the input into the history without ever becoming cells.
 """
 
+from itertools import groupby
+
 from nomad_magic.terminal.cellwidth import (
     JOINER,
     LINKER,
@@ -16,6 +18,7 @@ from nomad_magic.terminal.cellwidth import (
     WIDE_RUN,
     WIDTHS,
     Join,
+    fits,
     table,
 )
 from nomad_magic.terminal.screen import EMPTY, SKIPPED, Screen
@@ -145,12 +148,7 @@ class Printer:
         width = screen.width
         together = "".join(lines)
         if not together.isascii() and table().unusual.search(together):
-            for at, line in enumerate(lines):
-                if at:
-                    screen.x = 0
-                    self.line_feed()
-                if line:
-                    self._print(line)
+            self._scroll_in_clusters(lines)
             return
         rows, wraps = lines, bytes(len(lines))
         if max(map(len, lines)) > width:
@@ -166,6 +164,26 @@ class Printer:
         screen.x = len(rows[-1])
         self._tail = rows[-1]
         self.last = 1 if rows[-1] else 0
+
+    def _scroll_in_clusters(self, lines: list[str]) -> None:
+        """The same where not every character is one cell: lines that fit become no cells either."""
+        screen = self.screen
+        if lines[0]:
+            self._print(lines[0])
+        for fitting, some in groupby(lines[1:-1], lambda line: fits(line, screen.width)):
+            if fitting:
+                texts = list(some)
+                screen.scroll_in(texts, self.pen, bytes(len(texts)), clusters=True)
+            else:
+                for line in some:
+                    self._next(line)
+        self._next(lines[-1])
+
+    def _next(self, line: str) -> None:
+        self.screen.x = 0
+        self.line_feed()
+        if line:
+            self._print(line)
 
     def _print(self, run: str) -> None:
         screen = self.screen
@@ -187,17 +205,18 @@ class Printer:
         if kind == MARK_RUN:
             self._marks(text)
             return
-        if kind is None or (not self._tail and self._state in _OPEN):
-            # One that may join; behind a joiner that is the first of any run.
-            if self._joins(text[0]):
-                text = text[1:]
-            if kind is None and text:
-                kind = _RUNS[WIDTHS[table().kinds[ord(text)]]]
+        if (kind is None or (not self._tail and self._state in _OPEN)) and self._joins(text[0]):
+            # It joins what is before it; behind a joiner that may be the first of any run.
+            text = text[1:]
+            if not text:
+                return
+        if kind is None:
+            kind = _RUNS[WIDTHS[table().kinds[ord(text)]]]
         if kind == MARK_RUN:
             self._marks(text)
         elif kind in _WIDE_RUNS:
             self._wide(text)
-        elif kind is not None:
+        else:
             self._narrow("\ufffd" * len(text) if kind == NO_CHARACTERS else text)
 
     def _joins(self, character: str) -> bool:
