@@ -17,6 +17,7 @@ Nothing is read or compiled before the first text that is not ASCII.
 """
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -155,23 +156,30 @@ def fits(line: str, width: int) -> bool:
     return max(odd, default="") <= "\ud7ff" or not any("\ud800" <= one <= "\udfff" for one in odd)
 
 
-def cells(text: str) -> list[str]:
-    """Return the cells of a line that `fits`; the second one of a wide cluster is `""`."""
+def clusters(text: str) -> Iterator[tuple[str, int]]:
+    """Yield what stands together in `text`, and how many cells each takes."""
     kinds, joins = table().kinds, table().joins
-    found: list[str] = []
-    state = at = 0
-    for character in text:
+    state = width = start = 0
+    for at, character in enumerate(text):
         kind = kinds[ord(character)]
-        join = joins[state * STATES + kind] if found else None
-        if join is None:
-            at, state = len(found), kind
-            found += [character, ""][: WIDTHS[kind]]
-        else:
-            found[at] += character
-            state = join.state
-            if join.width > len(found) - at:
-                found.append("")
-    return found
+        if width and (join := joins[state * STATES + kind]):
+            state, width = join.state, max(width, join.width)
+            continue
+        if at:
+            yield text[start:at], width
+        state, width, start = kind, WIDTHS[kind], at
+    if text:
+        yield text[start:], width
+
+
+def cells(line: str) -> list[str]:
+    """Return the cells of a line that `fits`; the second one of a wide cluster is `""`."""
+    return [cell for text, width in clusters(line) for cell in (text, "")[:width]]
+
+
+def odd(text: str) -> bool:
+    """Whether it may have characters that do not take one cell of their own."""
+    return not text.isascii() and table().unusual.search(text) is not None
 
 
 def page_half() -> dict[str, object]:
