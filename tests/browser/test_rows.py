@@ -224,3 +224,23 @@ def test_a_character_carries_so_many_marks(xterm: Callable[..., list[Rows]], mar
     shown = xterm(cases)
     check(cases, shown)
     assert texts(shown[3]) == ["e" + mark * 64 + "f"]
+
+
+@pytest.mark.parametrize(
+    ("base", "part"),
+    [("👩", "\u200d👩"), ("👍", "🏽"), ("क", "\u094dक"), ("❤", "\ufe0f\u200d🔥")],
+    ids=["joiner", "skin", "linker", "selector"],
+)
+def test_a_cluster_has_so_many_characters(
+    xterm: Callable[..., list[Rows]], base: str, part: str
+) -> None:
+    """The same for what joins without being a mark, also where REP writes it."""
+    inputs = [base + part * count + "f" for count in (21, 22, 32, 33, 64, 65, 20_000)]
+    inputs += [(base + part[0] + "\x1b[39b") * 50 + "end"]
+    cases = [{"width": 40, "height": 4, "newline": False, "input": text} for text in inputs]
+    shown = xterm(cases)
+    check(cases, shown)
+    flood = "".join(texts(shown[6]))
+    assert flood.startswith(base + part * 20)
+    assert flood.endswith("f")
+    assert part * 65 not in flood
