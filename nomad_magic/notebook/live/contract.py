@@ -1,9 +1,9 @@
 """What the page and the kernel say to each other, and whatever both of them must know.
 
 The page's constants are made from it when the front end is built (`frontend/build.py`), so that
-neither side can speak a word that the other does not know, nor count other cells.  It loads nothing but
-the standard library, for it is read where a wheel is made.  By hand, for the tests of the
-JavaScript:
+neither side can speak a word that the other does not know, nor count other cells.  It loads
+nothing but the standard library, for it is read where a wheel is made.  By hand, for the tests of
+the JavaScript:
 
     python -m nomad_magic.notebook.live.contract > nomad_magic/notebook/frontend/src/contract.js
 """

@@ -6,10 +6,7 @@
 // same bounds (`terminal/controls.py`).
 
 import { CELLS } from "./contract.js";
-import { joined } from "./widths.js";
-
-/** What xterm.js knows of a character that takes one cell, and nothing else. */
-const ASCII = 1 << 1;
+import { FIRST_JOINING, joined } from "./widths.js";
 
 /** Control sequences whose count is of rows, and xterm.js's function for each. */
 const ROWS = { L: "insertLines", M: "deleteLines", S: "scrollUp", T: "scrollDown" };
@@ -78,21 +75,21 @@ function guardMarks(terminal, handler) {
   if (typeof handler?.print !== "function" || !parser || !unicode?.charProperties) return;
   const print = handler.print.bind(handler);
   handler.print = (data, start, end) => {
-    let state = parser.precedingJoinState;
+    let at = start;
+    while (at < end && data[at] < FIRST_JOINING) at += 1;
+    if (at === end) return print(data, start, end);
+    let state =
+      at > start ? unicode.charProperties(data[at - 1], 0) : parser.precedingJoinState;
     let kept;
     let length = 0;
-    for (let at = start; at < end; at += 1) {
-      const code = data[at];
-      // ASCII never joins anything, and what comes to join it is known without it.
-      const next = code < 0x80 ? ASCII : unicode.charProperties(code, state);
-      if (joined(next) > CELLS.mostJoined) {
-        if (!kept) {
-          kept = data.slice(start, end);
-          length = at - start;
-        }
-      } else {
+    for (; at < end; at += 1) {
+      const next = unicode.charProperties(data[at], state);
+      if (joined(next) <= CELLS.mostJoined) {
         state = next;
-        if (kept) kept[length++] = code;
+        if (kept) kept[length++] = data[at];
+      } else if (!kept) {
+        kept = data.slice(start, end);
+        length = at - start;
       }
     }
     if (kept) print(kept, 0, length);

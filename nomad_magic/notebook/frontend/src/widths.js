@@ -3,13 +3,21 @@
 
 import { CELLS } from "./contract.js";
 
-const { version, ranges, widths, states, joins, mostJoined } = CELLS;
+const { version, ranges, states, mostJoined } = CELLS;
+const widths = Uint8Array.from(CELLS.widths);
+const joins = Uint16Array.from(CELLS.joins);
 
 /** Above the state of a cluster stands how many characters have joined its first one. */
 const COUNT = 3 + Math.log2(states);
 
+/** All characters below take one cell, and none of them joins another one. */
+export const FIRST_JOINING = 0x300;
+
 /** @type {Uint8Array} The kind of each code point; made when the first terminal is. */
 let kinds;
+
+/** The properties of those below, for they are most of all text. */
+const plain = new Uint8Array(FIRST_JOINING);
 
 function table() {
   const made = new Uint8Array(0x110000);
@@ -19,6 +27,7 @@ function table() {
       made.fill(kind, low, high + 1);
     }
   });
+  plain.forEach((_, code) => (plain[code] = (made[code] << 3) | (widths[made[code]] << 1)));
   return made;
 }
 
@@ -34,6 +43,7 @@ export const provider = {
    * @param {number} preceding The properties of the character before; 0 if there is none to join.
    */
   charProperties(code, preceding) {
+    if (code < FIRST_JOINING) return plain[code];
     const kind = kinds[code];
     const before = (preceding >> 1) & 3;
     const join = before && joins[((preceding >> 3) % states) * states + kind];
