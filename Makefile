@@ -18,12 +18,13 @@ WORKERS ?= 2
 OLDER := 6.31.0 7.3.0
 OLDER_LOCKS := $(OLDER:%=tests/browser/ipykernel-%.lock)
 FRONT_END := nomad_magic/notebook/live/contract.py nomad_magic/record/facts.py \
+  nomad_magic/terminal/cellwidth.py nomad_magic/terminal/unicode_table.py \
   $(filter-out %/contract.js,$(wildcard nomad_magic/notebook/frontend/*.* nomad_magic/notebook/frontend/src/*))
 
 # The one tool that is not in the lock: it makes the lock.
 LOCK_TOOL := uv==0.13.9
 
-.PHONY: help setup demo test lint format notebook lock clean
+.PHONY: help setup demo test lint format notebook widths lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is to make
@@ -66,6 +67,9 @@ format: setup ## Put the code into its format
 
 notebook: setup ## Run the quickstart and save its outputs
 	@$(RUN) notebooks/run.py --save $(NOTEBOOK)
+
+widths: setup ## Make the table of characters' widths from the locked wcwidth
+	@PYTHONPATH=tests $(RUN) -m support.unicode_table
 
 lock: ## Pin the newest versions of everything in requirements.lock
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -1,21 +1,22 @@
 r"""Turns the output of a program on a terminal into the lines that the terminal would show.
 
-Pure: text in, lines with their styles out. The reference for what a row shows is xterm.js 6 as
-it comes; its sources in turn are ECMA-48, the VT220 manual (https://vt100.net/docs/vt220-rm/) and
-xterm's "Control Sequences" (https://invisible-island.net/xterm/ctlseqs/ctlseqs.html). How wide a
-character is stands in `cellwidth.py`, how sequences are told apart in `escapes.py`, what a style
-is in `style.py`; rows and screens are in `screen.py`, text is written by
-`printing.py`, and all the rest that a program can ask for is in `controls.py`.
+Pure: text in, lines with their styles out. The reference for what a row shows is xterm.js 6 with
+the widths of `cellwidth.py`; its sources in turn are ECMA-48, the VT220 manual
+(https://vt100.net/docs/vt220-rm/) and xterm's "Control Sequences"
+(https://invisible-island.net/xterm/ctlseqs/ctlseqs.html). How sequences are told apart stands in
+`escapes.py`, what a style is in `style.py`; rows and screens are in `screen.py`, text is written
+by `printing.py`, and all the rest that a program can ask for is in `controls.py`.
 
 A repeat count (REP) is bounded by the width, every other count by the size of the screen, and at
-most 64 marks of no width stay on one character: here as in the live view (`frontend/src/guard.js`).
+most 64 characters join one: here as in the live view (`frontend/src/guard.js`).
 
 Known differences to xterm.js, all of them deliberate (those in what a row shows are held by
 `tests/browser/test_rows.py`, each with its reason):
 
 * of the national character sets only the British one and the DEC line drawing are there;
 * reverse wraparound (`?45`) and protected cells (DECSCA) are not there;
-* with autowrap off (DECAWM), what xterm.js hides behind half a wide character is dropped;
+* with autowrap off (DECAWM), what xterm.js hides behind half a wide character is dropped, and
+  marks that come where a wide one found no room may stay with another character;
 * an underline or a link that DECRC ended does not come back with the next SGR 0, 4 or 58;
 * a lone surrogate is shown as U+FFFD, so that every line can be written as UTF-8;
 * a row that loses the row above it (IL, DL, a scroll region) is no longer its continuation.

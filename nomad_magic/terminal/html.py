@@ -8,6 +8,7 @@ of their own have as much against that, as in the live view.
 A terminal writes from left to right. Right-to-left words are therefore kept apart from what stands
 around them, which would change its place otherwise, and the controls that turn text around are
 left out: nothing may read as something else than what was written (UAX #9, CVE-2021-42574).
+What comes from another font than the rest, as emoji do, stands in a box as wide as its cells are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
+
+from nomad_magic.terminal.cellwidth import clusters, odd
 
 if TYPE_CHECKING:
     from nomad_magic.terminal import Colour, Line, Style
@@ -44,6 +48,15 @@ _WORD: Final = f"[{_RIGHT_TO_LEFT}][{_RIGHT_TO_LEFT}\\u200c-\\u200f]*"
 _WORDS: Final = re.compile(f"({_WORD}(?: {_WORD})*)")
 _URL: Final = re.compile(r"(https?://[^\s<>\"'`|\x00-\x20]*[^\s<>\"'`|.,;:!?)\]}…])", re.IGNORECASE)
 """A URL as programs write it, without the punctuation behind it."""
+
+_SIGNS: Final = re.compile("[\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff]")
+"""Signs that most fonts for terminals have not, narrow ones too."""
+
+_WIDE_SIGN: Final = re.compile("[\u2300-\u2bff\U0001f000-\U0001faff]")
+
+_LETTER: Final = -2
+_LETTERS: Final = 8
+"""How many wide letters one box holds."""
 
 _TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
@@ -139,9 +152,39 @@ def _styled(text: str, style: Style, link: str | None) -> str:
 def _straight(text: str) -> str:
     """Return escaped text whose pieces stand in the order in which they were written."""
     pieces = _WORDS.split(_TURNS.sub("", text))
-    pieces[::2] = map(escape, pieces[::2])
+    pieces[::2] = map(_in_columns, pieces[::2])
     pieces[1::2] = [f"<bdi>{words}</bdi>" for words in pieces[1::2]]
     return "".join(pieces)
+
+
+def _in_columns(text: str) -> str:
+    """Return escaped text, in boxes what another font may draw wider or narrower than its cells."""
+    if not _SIGNS.search(text) and not odd(text):
+        return escape(text)
+    html = []
+    for cells, some in groupby(clusters(text), _box):
+        shown = [escape(one) for one, _ in some]
+        if not cells:
+            html += shown
+            continue
+        # Signs stand alone, for their sum is wrong the sooner; letters can be broken between.
+        most = _LETTERS if cells == _LETTER else 1
+        for at in range(0, len(shown), most):
+            box = shown[at : at + most]
+            width = len(box) * abs(cells)
+            html.append(
+                f'<span style="display:inline-block;white-space:pre;width:{width}ch">'
+                f"{''.join(box)}</span>"
+            )
+    return "".join(html)
+
+
+def _box(cluster: tuple[str, int]) -> int:
+    """Return how wide a box a cluster needs; 0 for none, `_LETTER` for a wide letter."""
+    text, width = cluster
+    if width == 2:
+        return _LETTER if len(text) == 1 and not _WIDE_SIGN.match(text) else 2
+    return 1 if _SIGNS.match(text) else 0
 
 
 @lru_cache(maxsize=1024)

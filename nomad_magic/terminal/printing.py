@@ -4,12 +4,29 @@ Pure. What makes plain output fast is here: once the cursor stands on the last r
 need no more than scrolling go from the input into the history without ever becoming cells.
 """
 
-from nomad_magic.terminal.cellwidth import RUN, UNUSUAL
+from itertools import groupby
+
+from nomad_magic.terminal.cellwidth import (
+    JOINER,
+    LINKER,
+    MARK,
+    MARK_RUN,
+    MOST_JOINED,
+    NO_CHARACTERS,
+    STATES,
+    WIDE_ASTRAL_RUN,
+    WIDE_RUN,
+    WIDTHS,
+    Join,
+    fits,
+    table,
+)
 from nomad_magic.terminal.screen import EMPTY, SKIPPED, Screen
 from nomad_magic.terminal.style import DEFAULT, Style, erased
 
-_MOST_MARKS = 64
-_WIDE, _MARKS, _NO_CHARACTERS = 2, 3, 4
+_OPEN = {JOINER, LINKER}
+_WIDE_RUNS = {WIDE_RUN, WIDE_ASTRAL_RUN}
+_RUNS = (MARK_RUN, 1, WIDE_RUN)  # by the width of a single character
 
 
 class Printer:
@@ -21,7 +38,7 @@ class Printer:
         pen: the style of what is written.
         characters: the character set in use as a `str.translate` table; `None` is ASCII.
         autowrap, insert, newline: DECAWM, IRM and LNM; with `newline` a line feed also returns.
-        last: cells that the character just before took, 0 if there is none to join or repeat.
+        last: cells that the cluster just before took, 0 if there is none to join or repeat.
     """
 
     def __init__(self, screen: Screen, *, newline: bool) -> None:
@@ -32,6 +49,11 @@ class Printer:
         self.insert = False
         self.last = 0
         self.newline = newline
+        # Where `last` is not 0: the text whose last character is that cluster, or "" where others
+        # have joined it, and then the state that it is in by that and how many they are.
+        self._tail = ""
+        self._state = 0
+        self._joined = 0
 
     def text(self, run: str) -> None:
         """Write `run`: printable characters, carriage returns and line feeds."""
@@ -125,13 +147,8 @@ class Printer:
         screen = self.screen
         width = screen.width
         together = "".join(lines)
-        if not together.isascii() and UNUSUAL.search(together):
-            for at, line in enumerate(lines):
-                if at:
-                    screen.x = 0
-                    self.line_feed()
-                if line:
-                    self._print(line)
+        if not together.isascii() and table().unusual.search(together):
+            self._scroll_in_clusters(lines)
             return
         rows, wraps = lines, bytes(len(lines))
         if max(map(len, lines)) > width:
@@ -145,7 +162,28 @@ class Printer:
             screen.row.write(0, rows[0], self.pen)
         screen.scroll_in(rows[1:], self.pen, wraps[1:])
         screen.x = len(rows[-1])
+        self._tail = rows[-1]
         self.last = 1 if rows[-1] else 0
+
+    def _scroll_in_clusters(self, lines: list[str]) -> None:
+        """The same where not every character is one cell: lines that fit become no cells either."""
+        screen = self.screen
+        if lines[0]:
+            self._print(lines[0])
+        for fitting, some in groupby(lines[1:-1], lambda line: fits(line, screen.width)):
+            if fitting:
+                texts = list(some)
+                screen.scroll_in(texts, self.pen, bytes(len(texts)), clusters=True)
+            else:
+                for line in some:
+                    self._next(line)
+        self._next(lines[-1])
+
+    def _next(self, line: str) -> None:
+        self.screen.x = 0
+        self.line_feed()
+        if line:
+            self._print(line)
 
     def _print(self, run: str) -> None:
         screen = self.screen
@@ -155,24 +193,52 @@ class Printer:
             end = screen.x + len(run)
             if end <= screen.width and not self.insert:
                 screen.row.write(screen.x, run, self.pen)
-                screen.x, self.last = end, 1
+                screen.x, self.last, self._tail = end, 1, run
             else:
                 self._narrow(run)
             return
-        for found in RUN.finditer(run):
-            kind, text = found.lastindex, found[0]
-            if kind == _WIDE:
-                self._wide(text)
-            elif kind == _MARKS:
-                self._marks(text)
-            else:
-                self._narrow("\ufffd" * len(text) if kind == _NO_CHARACTERS else text)
+        for found in table().runs.finditer(run):
+            self._alike(found[0], found.lastindex)
+
+    def _alike(self, text: str, kind: int | None) -> None:
+        """Write what `table().runs` found: characters of one kind."""
+        if kind == MARK_RUN:
+            self._marks(text)
+            return
+        if (kind is None or (not self._tail and self._state in _OPEN)) and self._joins(text[0]):
+            # It joins what is before it; behind a joiner that may be the first of any run.
+            text = text[1:]
+            if not text:
+                return
+        if kind is None:
+            kind = _RUNS[WIDTHS[table().kinds[ord(text)]]]
+        if kind == MARK_RUN:
+            self._marks(text)
+        elif kind in _WIDE_RUNS:
+            self._wide(text)
+        else:
+            self._narrow("\ufffd" * len(text) if kind == NO_CHARACTERS else text)
+
+    def _joins(self, character: str) -> bool:
+        """Whether `character` is part of the cluster before it now."""
+        if not (self.last and self.screen.x):
+            return False
+        join = self._rule(table().kinds[ord(character)])
+        if join:
+            self._join(character, join)
+        return join is not None
+
+    def _rule(self, kind: int) -> Join | None:
+        """What becomes of the cluster before if a character of `kind` comes."""
+        kinds, joins = table().kinds, table().joins
+        state = kinds[ord(self._tail[-1])] if self._tail else self._state
+        return joins[state * STATES + kind]
 
     def _narrow(self, text: str) -> None:
         """Write characters of one cell each."""
         screen, pen = self.screen, self.pen
         width, end, at = screen.width, len(text), 0
-        self.last = 1
+        self.last, self._tail = 1, text
         while at < end:
             if self._hides():
                 screen.x = width
@@ -214,7 +280,7 @@ class Printer:
         """Write characters of two cells each."""
         screen, pen = self.screen, self.pen
         width, at = screen.width, 0
-        self.last = 2
+        self.last, self._tail = 2, text
         while at < len(text):
             if screen.x + 2 > width:
                 if not self.autowrap:
@@ -233,17 +299,56 @@ class Printer:
             screen.x += len(cells)
             at += len(piece)
 
+    def _join(self, text: str, join: Join) -> None:
+        """Add `text` to the cluster before it, as long as there is room for it."""
+        joined = 0 if self._tail else self._joined
+        text = text[: MOST_JOINED - joined]
+        if not text:
+            return
+        self._tail, self._state, self._joined = "", join.state, joined + len(text)
+        screen, row = self.screen, self.screen.row
+        if join.width > self.last:
+            self.last = 2
+            if screen.x >= screen.width:
+                if not self.autowrap:
+                    # As with a wide character that does not fit.
+                    screen.x = screen.width - 1
+                    return
+                self._carry()
+                row = screen.row
+            row.join(screen.x - 1, text, MOST_JOINED)
+            row.put(screen.x, [""], self.pen)
+            screen.x += 1
+            return
+        if self.last == 1 and row.cell(screen.x - 1) == "":
+            return  # the character that they belong to is hidden
+        at = screen.x - 1
+        if self.last == 2 and "" not in (row.cell(at), row.cell(at + 1)):
+            # There was no room for a wide one, but what they join now is as wide as that.
+            if WIDTHS[table().kinds[ord(row.cell(at)[0])]] == 0:
+                # xterm.js takes a mark in a cell of its own for the second half of a wide one.
+                if at == 0:
+                    return
+                at -= 1
+            row.put(at + 1, [""], self.pen)
+        row.join(at, text, MOST_JOINED)
+
+    def _carry(self) -> None:
+        """Take the character in the last cell along to the next row, where it has room to grow."""
+        screen = self.screen
+        x = screen.width - 1
+        text, pen = screen.row.cell(x), screen.row.pen(x)
+        screen.row.put(x, SKIPPED, self.pen)
+        self._wrap()
+        screen.row.put(0, [text], pen)
+        screen.x = 1
+
     def _marks(self, text: str) -> None:
         """Write characters of no width: to the one before, or in cells of their own."""
         screen = self.screen
         if self.last and screen.x:
-            row = screen.row
-            if self.last == 1 and row.cell(screen.x - 1) == "":
-                return  # the character that they belong to is hidden
-            if self.last == _WIDE and "" not in (row.cell(screen.x - 1), row.cell(screen.x)):
-                # There was no room for a wide one, but what they join now is as wide as that.
-                row.put(screen.x, [""], self.pen)
-            row.join(screen.x - 1, text, _MOST_MARKS)
+            if join := self._rule(MARK):
+                self._join(text, join)
             return
         width, at = screen.width, 0
         while at < len(text):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from nomad_magic.terminal.cellwidth import cells as cells_of
 from nomad_magic.terminal.style import DEFAULT, Line, Span, Style
 
 EMPTY = "\0"
@@ -25,11 +26,19 @@ Frozen = str | Line
 class Row:
     """One row. `wrapped`: it continues the row above, only because that was full."""
 
-    __slots__ = ("_cells", "_pens", "_runs", "_size", "wrapped")
+    __slots__ = ("_cells", "_clusters", "_pens", "_runs", "_size", "wrapped")
 
-    def __init__(self, text: str = "", pen: Style = DEFAULT, *, wrapped: bool = False) -> None:
+    def __init__(
+        self,
+        text: str = "",
+        pen: Style = DEFAULT,
+        *,
+        wrapped: bool = False,
+        clusters: bool = False,
+    ) -> None:
         self._runs: list[tuple[str, Style]] = [(text, pen)] if text else []
         self._size = len(text)
+        self._clusters = clusters  # there may be more or fewer cells than characters
         self._cells: list[str] | None = None
         self._pens: list[Style] = []
         self.wrapped = wrapped
@@ -44,6 +53,11 @@ class Row:
         cells = self._open()
         return cells[x] if x < len(cells) else EMPTY
 
+    def pen(self, x: int) -> Style:
+        """The style of the cell `x`."""
+        self._open()
+        return self._pens[x] if x < len(self._pens) else DEFAULT
+
     def join(self, x: int, marks: str, most: int) -> None:
         """Add zero-width `marks` to the character that ends at cell `x`, to `most` in all."""
         cells = self._open()
@@ -54,6 +68,8 @@ class Row:
     def write(self, x: int, text: str, pen: Style) -> None:
         """Write characters of one cell each, from cell `x` on."""
         end = x + len(text)
+        if self._clusters:
+            self._open()
         if x == 0 and end >= self._length():
             self._runs, self._size, self._cells = [(text, pen)], end, None
         elif self._cells is None and x >= self._size:
@@ -148,15 +164,18 @@ class Row:
         )
 
     def _length(self) -> int:
+        if self._clusters:
+            self._open()
         return self._size if self._cells is None else len(self._cells)
 
     def _open(self) -> list[str]:
         if self._cells is None:
             self._cells, self._pens = [], []
             for text, pen in self._runs:
-                self._cells.extend(text)
-                self._pens.extend([pen] * len(text))
-            self._runs = []
+                cells = cells_of(text) if self._clusters else text
+                self._cells.extend(cells)
+                self._pens.extend([pen] * len(cells))
+            self._runs, self._clusters = [], False
         return self._cells
 
     def _reach(self, x: int) -> None:
@@ -235,11 +254,13 @@ class Screen:
         self.rows[self.bottom].wrapped = wrapped
         self._unwrap(self.top or self.height, self.bottom + 1)
 
-    def scroll_in(self, texts: list[str], pen: Style, wraps: bytes) -> None:
+    def scroll_in(
+        self, texts: list[str], pen: Style, wraps: bytes, *, clusters: bool = False
+    ) -> None:
         """Scroll once for each of `texts`, which become the new last rows in turn.
 
         `wraps` says for each whether it continues the one before. Only for a screen that is
-        `whole`, and a `pen` without a background.
+        `whole`, and a `pen` without a background. With `clusters` each text is one that `fits`.
         """
         fresh = texts[-self.height :]
         start = len(texts) - len(fresh)
@@ -250,7 +271,7 @@ class Screen:
         elif start:
             self._remember([spans([(text, pen)]) for text in texts[:start]], wraps[:start])
         self.rows += [
-            Row(text, pen, wrapped=bool(wrap))
+            Row(text, pen, wrapped=bool(wrap), clusters=clusters)
             for text, wrap in zip(fresh, wraps[start:], strict=True)
         ]
 

@@ -46,12 +46,14 @@ def kinds(share: float) -> Iterator[tuple[str, str, bool]]:
 
     log = "2024-05-01T12:00:00Z INFO cache: grün → 12 ms für alle Schlüssel\r\n"
     wide = "日本語のログ行です。これは長い行\r\n"
+    table = "✅ node-1 grün 🚀 日本 ⚠\ufe0f warn 🇨🇭 e\u0301\r\n"
     yield "50 MB of lines, LF", numbers(size(50), "\n"), True
     yield "50 MB of lines, CR LF", numbers(size(50), "\r\n"), False
     yield "50 MB in one line", "x" * size(50), False
     yield "20 MB of UTF-8 log", log * (size(20) // len(log.encode())), False
     yield "5 MB of long lines", ("y" * 300 + "\r\n") * (size(5) // 302), False
     yield "5 MB of wide text", wide * (size(5) // len(wide.encode())), False
+    yield "5 MB of emoji in tables", table * (size(5) // len(table.encode())), False
     yield "5 MB of coloured ls", listing(size(5)), False
     yield "5 MB of \\r progress", progress(size(5)), False
     yield "5 MB of redraws", redraws(size(5)), False

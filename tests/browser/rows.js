@@ -50,7 +50,7 @@ function shown(buffer, width) {
   return all;
 }
 
-function show({ Terminal, guard }, { width, height, newline, input, bytes }) {
+function show({ Terminal, guard, useWidths }, { width, height, newline, input, bytes }) {
   const terminal = new Terminal({
     allowProposedApi: true,
     cols: width,
@@ -59,6 +59,7 @@ function show({ Terminal, guard }, { width, height, newline, input, bytes }) {
     rows: height,
     scrollback: 100000,
   });
+  useWidths(terminal);
   guard(terminal);
   // A link to anywhere else than the web or a mailbox is none in a record.
   terminal.parser.registerOscHandler(8, (data) => {

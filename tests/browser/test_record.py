@@ -194,3 +194,64 @@ def test_a_narrow_view_reads(
     finally:
         notebook.page.set_viewport_size({"width": 1100, "height": 900})
         notebook.command("application:toggle-left-area")
+
+
+TABLE = [
+    *(("✅", 2), ("❌", 2), ("⚠\ufe0f", 2), ("✔", 1), ("🚀🚀", 4), ("👩\u200d💻", 2)),
+    *(("🇨🇭 🇫🇷", 5), ("1\ufe0f\u20e3", 2), ("👍🏽", 2), ("日本語", 6), ("e\u0301é", 2), ("ok", 2)),
+]
+"""Signs, and how many cells a program takes each for."""
+
+RULES = """root => {
+    const found = {};
+    const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        for (const match of texts.currentNode.data.matchAll(/┃/g)) {
+            const range = document.createRange();
+            range.setStart(texts.currentNode, match.index);
+            range.setEnd(texts.currentNode, match.index + 1);
+            const { left, top } = range.getBoundingClientRect();
+            (found[Math.round(top)] ??= []).push(left - root.getBoundingClientRect().left);
+        }
+    }
+    return Object.values(found);
+}"""
+"""Where the rules of a table stand, row by row."""
+
+
+def test_columns_are_straight(
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
+) -> None:
+    """What a program counts two cells for takes two, in the live view as in the record."""
+    notebook = opened([f"%nomad_action {SERVER} cat"])
+    notebook.run_all()
+    cell = notebook.cell(1)
+    keys = cell.locator(".xterm-helper-textarea")
+    keys.focus()
+    keys.evaluate(
+        """(element, text) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text/plain", text);
+            element.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }""",
+        "".join(f"┃ {sign}{' ' * (8 - width)} ┃ done ┃\n" for sign, width in TABLE),
+    )
+    # Each is there twice, as it was pasted and as it came back; the first has left the screen.
+    rows = 2 * len(TABLE)
+    expect(cell.locator(".xterm-rows > div", has_text="┃")).to_have_count(rows - 1, timeout=MS)
+    expect(cell.locator(".xterm-rows > div", has_text="ok")).to_have_count(2, timeout=MS)
+    screenshot(notebook, "columns-live")
+    check_columns(cell.locator(".xterm-rows").evaluate(RULES), rows - 1)
+    notebook.page.keyboard.press("Control+d")
+    notebook.wait_done(1)
+    record = cell.locator(".nomad-magic pre").first
+    expect(record).to_contain_text("ok", timeout=MS)
+    screenshot(notebook, "columns-record")
+    check_columns(record.evaluate(RULES), rows)
+    assert record.inner_text().splitlines().count("┃ 👩\u200d💻       ┃ done ┃") == 2
+
+
+def check_columns(rules: list[list[float]], rows: int) -> None:
+    assert [len(row) for row in rules] == [3] * rows
+    for column in zip(*rules, strict=True):
+        assert max(column) - min(column) < 1

@@ -518,9 +518,19 @@ def test_binary_output_is_text_without_controls() -> None:
 
 
 def test_wide_and_combining_characters_stay_as_they_are() -> None:
-    """Nothing comes between them, also where they reach the edge of the terminal."""
+    """Nothing comes between them but boxes, also where they reach the edge of the terminal."""
     text = "日本語 e\u0301 \U0001f469\u200d\U0001f680 ❤\ufe0f "
-    assert shown_html(text * 20 + "|", tty=True, width=79) == text * 20 + "|"
+    shown = shown_html(text * 20 + "|", tty=True, width=79)
+    assert re.sub("</?span[^>]*>", "", shown) == text * 20 + "|"
+
+
+def test_what_another_font_may_draw_stands_in_a_box_as_wide_as_its_cells() -> None:
+    """A sign alone, wide letters some together, and nothing of what is plain."""
+    box = '<span style="display:inline-block;white-space:pre;width:{}ch">{}</span>'.format
+    assert shown_html("a ✅ 🇨🇭") == f"a {box(2, '✅')} {box(2, '🇨🇭')}"
+    assert shown_html("✔ ⚠\ufe0f") == box(1, "✔") + " " + box(2, "⚠\ufe0f")
+    assert shown_html("語" * 10) == box(16, "語" * 8) + box(4, "語" * 2)
+    assert shown_html("é ü € e\u0301 → ┌─┐ © ﾊ") == "é ü € e\u0301 → ┌─┐ © ﾊ"
 
 
 def test_right_to_left_words_leave_the_rest_in_its_place() -> None:

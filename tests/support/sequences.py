@@ -15,6 +15,18 @@ TEXTS = [
     "日本", "漢", "\uff57\uff49\uff44\uff45", "한글", "קצת", "é", "e\u0301", "\u0301",
     "\u0301" * 3, "👩\u200d🚀", "❤\ufe0f", "\u200b", "\ufe0f", "\U00020000", "\u1100\u1161",
 ]  # fmt: skip
+CLUSTERS = [
+    "✅", "❌", "⚠\ufe0f", "⚠\ufe0e", "✔", "⌛\ufe0e", "🚀", "🚀🚀✅", "1\ufe0f\u20e3", "#\ufe0f",
+    "©\ufe0f", "🇨🇭", "🇨", "🇨🇭🇦", "👍🏽", "☝🏽", "🏽", "👩\u200d💻", "👩🏽\u200d🚀", "❤\u200d🔥",
+    "❤\ufe0f\u200d🔥", "👩\u200d❤\ufe0f\u200d👩", "🏴\U000e0067\U000e0062\U000e007f", "a\u200db",
+    "日\u200d🚀", "का", "क्ष", "स्त्र", "क्\u200dष", "न्\u0903", "\u0903",
+    "\U00011107\U00011133\U00011107",
+    "\u1100\u1161\u11a8", "\u1160", "\ud7b0", "ﷺ", "\u3099", "ｶﾞ", "\u00ad", "\u0600", "\u0e33",
+    "\U00016fe4",
+]  # fmt: skip
+"""What programs of today draw as one sign, and what only looks like it."""
+# What they are made of, in any order.
+PARTS = sorted({*"".join(CLUSTERS), *"a1#e\u0301日\u200b\u200c"})
 CONTROLS = [
     "\r", "\n", "\r\n", "\r\n\r\n", "\r\r\n", "\b", "\t", "\t\t", "\x0b", "\x0c", "\x0e", "\x0f",
     "\x07", "\x00", "\x7f", "\x18", "\x1a", "\x84", "\x85", "\x88", "\x8d",
@@ -62,7 +74,10 @@ def sequence(chance: random.Random, _width: int) -> str:
 
 KINDS = {
     sequence: 23,
-    lambda chance, _: chance.choice(TEXTS): 35,
+    lambda chance, _: chance.choice(TEXTS): 22,
+    lambda chance, _: chance.choice(CLUSTERS): 14,
+    lambda chance, _: "".join(chance.choices(PARTS, k=chance.randint(1, 12))): 5,
+    lambda chance, width: f"\x1b[{chance.randint(1, width)}G": 3,
     lambda chance, _: chance.choice(CONTROLS): 12,
     lambda chance, _: f"\x1b[{chance.choice(STYLES)}m": 8,
     lambda chance, width: f"\x1b[{chance.randint(0, width)}b": 2,

@@ -1,8 +1,9 @@
 """What the page and the kernel say to each other, and whatever both of them must know.
 
 The page's constants are made from it when the front end is built (`frontend/build.py`), so that
-neither side can speak a word that the other does not know.  It loads nothing but the standard
-library, for it is read where a wheel is made.  By hand, for the tests of the JavaScript:
+neither side can speak a word that the other does not know, nor count other cells.  It loads
+nothing but the standard library, for it is read where a wheel is made.  By hand, for the tests of
+the JavaScript:
 
     python -m nomad_magic.notebook.live.contract > nomad_magic/notebook/frontend/src/contract.js
 """
@@ -15,6 +16,7 @@ import sys
 from typing import Final
 
 from nomad_magic.record.facts import Outcome, Rung
+from nomad_magic.terminal import cellwidth
 
 
 class PageMessage(enum.StrEnum):
@@ -154,9 +156,10 @@ def javascript() -> str:
         "CONTROL_MS": CONTROL_MS,
         "WIDGET_VIEW": WIDGET_VIEW,
         "ROWS": ROWS,
+        "CELLS": cellwidth.page_half(),
     }
     lines = [
-        f"export const {name} = {json.dumps(value, ensure_ascii=False, indent=2)};"
+        f"export const {name} = {json.dumps(value, ensure_ascii=False)};"
         for name, value in constants.items()
     ]
     return "\n".join(["// Made from contract.py when the front end is built.", *lines, ""])

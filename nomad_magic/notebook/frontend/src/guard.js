@@ -5,8 +5,8 @@
 // functions are called here with counts that a screen has room for; the record's terminal has the
 // same bounds (`terminal/controls.py`).
 
-/** How many marks of no width a character may carry; each costs as much as all before it. */
-const MOST_MARKS = 64;
+import { CELLS } from "./contract.js";
+import { FIRST_JOINING, joined } from "./widths.js";
 
 /** Control sequences whose count is of rows, and xterm.js's function for each. */
 const ROWS = { L: "insertLines", M: "deleteLines", S: "scrollUp", T: "scrollDown" };
@@ -68,26 +68,31 @@ function guardErase(terminal) {
   terminal.parser.registerCsiHandler({ prefix: "?", final: "J" }, erase);
 }
 
-/** Leave out what is more than a character can carry. */
+/** Leave out what is more than a character can carry; also of what REP repeats. */
 function guardMarks(terminal, handler) {
   const parser = handler?._parser;
   const unicode = terminal._core?.unicodeService;
-  if (typeof parser?.setPrintHandler !== "function" || !unicode?.wcwidth) return;
-  let marks = 0;
-  const tooMany = (code) => {
-    if (code < 0x300 || unicode.wcwidth(code) > 0) marks = 0;
-    else marks += 1;
-    return marks > MOST_MARKS;
-  };
-  parser.setPrintHandler((data, start, end) => {
+  if (typeof handler?.print !== "function" || !parser || !unicode?.charProperties) return;
+  const print = handler.print.bind(handler);
+  handler.print = (data, start, end) => {
     let at = start;
-    while (at < end && !tooMany(data[at])) at += 1;
-    if (at === end) return handler.print(data, start, end);
-    const kept = data.slice(start, end);
-    let length = at - start;
-    for (at += 1; at < end; at += 1) {
-      if (!tooMany(data[at])) kept[length++] = data[at];
+    while (at < end && data[at] < FIRST_JOINING) at += 1;
+    if (at === end) return print(data, start, end);
+    let state =
+      at > start ? unicode.charProperties(data[at - 1], 0) : parser.precedingJoinState;
+    let kept;
+    let length = 0;
+    for (; at < end; at += 1) {
+      const next = unicode.charProperties(data[at], state);
+      if (joined(next) <= CELLS.mostJoined) {
+        state = next;
+        if (kept) kept[length++] = data[at];
+      } else if (!kept) {
+        kept = data.slice(start, end);
+        length = at - start;
+      }
     }
-    if (length) handler.print(kept, 0, length);
-  });
+    if (kept) print(kept, 0, length);
+    else print(data, start, end);
+  };
 }

@@ -7,6 +7,7 @@ import { guard } from "./guard.js";
 import { keyAction, keyHelp } from "./keys.js";
 import { linkHandler } from "./links.js";
 import { theme, watchTheme } from "./theme.js";
+import { useWidths } from "./widths.js";
 import { leftOut } from "./words.js";
 import { Writer } from "./writer.js";
 
@@ -53,6 +54,8 @@ export class Screen {
     this.following = true;
     this.used = 1;
     this.terminal = new Terminal({
+      // Widths are part of it.
+      allowProposedApi: true,
       rows,
       convertEol: !tty,
       cursorBlink: false,
@@ -67,6 +70,7 @@ export class Screen {
     this.fit = new FitAddon();
     this.terminal.loadAddon(this.fit);
     this.writer = new Writer(this.terminal);
+    useWidths(this.terminal);
     guard(this.terminal);
     this.#listen();
     // Front ends may render before the element is in the page; nothing can be measured there.

@@ -20,4 +20,5 @@ export function open(model) {
 
 // The tests hold the record against this very xterm.js.
 export { guard } from "./guard.js";
+export { useWidths } from "./widths.js";
 export { Terminal } from "@xterm/xterm";
