@@ -242,13 +242,16 @@ class ExecProtocol:
             return Rung.NONE
         if self.state is State.RESOLVING:
             return Rung.GIVE_UP
+        if self._signal is not Rung.NONE:
+            # One waits for the session; whoever does not want to wait any more wants out.
+            return Rung.DISCONNECT
         return self.ladder.next
 
     def stop(self, reason: StopReason = StopReason.PERSON) -> Rung:
         """Climb one rung of the ladder; return the rung that was climbed, or NONE.
 
-        Before the action was asked for, the run is given up.  While the session opens a key waits
-        for it; where there is none the connection is closed.
+        Before the action was asked for, the run is given up.  While the session opens a key or a
+        signal waits for it; where there is neither the connection is closed.
 
         Args:
             reason: Who asks.
@@ -281,7 +284,7 @@ class ExecProtocol:
     def next_signal(self) -> Rung:
         """Return the rung for which a second session is to send a signal now, or NONE.
 
-        Each is returned once, and of two that wait the higher one.
+        Each is returned once.
         """
         if self.state is not State.RUNNING:
             return Rung.NONE

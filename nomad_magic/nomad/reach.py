@@ -42,6 +42,9 @@ In the request's URL that would be too long for some proxies."""
 SECONDS: Final = 5.0
 """How long a look may take."""
 
+WRITING_SECONDS: Final = 0.4
+"""After how long it is looked at once more whether a process that writes has ended."""
+
 MOST_BYTES: Final = 1 << 20
 """How much the shell may say."""
 
@@ -173,6 +176,11 @@ class Reach:
                 return self._saw(Presence.UNKNOWN, why=choice.why, signal=signal)
             return self._saw(Presence.ENDED, why=choice.why, signal=signal)
         sent: tuple[int, ...] = ()
+        if not runs and span().wrote is not None:
+            # One that writes ends at its next write, once its reader is gone (measured).
+            await asyncio.sleep(WRITING_SECONDS)
+            if not await shell.knows(self.found):
+                return self._saw(Presence.ENDED)
         if signal:
             sent = await shell.signal(signal, self.found)
             if self.found.pid not in sent:

@@ -79,7 +79,7 @@ class Sighting:
             case Presence.ENDED:
                 return f"the process has ended{within}"
             case Presence.UNKNOWN:
-                return f"it is not known whether the process still runs{within}, because {self.why}"
+                return f"the process may still run{within}; a look could not tell: {self.why}"
 
     @property
     def deed(self) -> str:

@@ -84,6 +84,7 @@ class Session:
             stdin=size_and_hash(stdin) if stdin else None,
             run_id=secrets.token_hex(8),
         )
+        self.result.looker = self.look
         self._throttle = Throttle()
         self._protocol = ExecProtocol(
             tty=args.tty, escape=args.escape, size=size, reach=options.reach

@@ -32,7 +32,7 @@ from nomad_magic.nomad.frames import (
     decode_input,
     encode,
 )
-from nomad_magic.nomad.ladder import KEYS
+from nomad_magic.nomad.ladder import KEYS, SIGNAL_NAMES
 from nomad_magic.nomad.protocol import (
     CTRL_C,
     REFUSAL_SECONDS,
@@ -750,6 +750,52 @@ def test_while_it_opens_the_ladder_ends_with_the_connection() -> None:
     protocol.opening()
     assert protocol.stop() is Rung.DISCONNECT
     assert protocol.state is State.DISCONNECTED
+
+
+def test_a_signal_waits_for_the_session() -> None:
+    """Where a second session may send it; the next press does not wait any more."""
+    protocol = ExecProtocol(tty=False, reach=True)
+    protocol.opening()
+    assert protocol.stop() is Rung.SIGNAL
+    assert (protocol.next_signal(), protocol.next_rung) == (Rung.NONE, Rung.DISCONNECT)
+    protocol.opened(0.0)
+    assert protocol.next_signal() is Rung.SIGNAL
+    assert (protocol.next_signal(), protocol.next_rung) == (Rung.NONE, Rung.KILL)
+
+
+@pytest.mark.parametrize(
+    ("tty", "rungs"),
+    [
+        (True, [Rung.INTERRUPT, Rung.QUIT, Rung.KILL, Rung.DISCONNECT]),
+        (False, [Rung.SIGNAL, Rung.KILL, Rung.DISCONNECT]),
+    ],
+)
+@pytest.mark.parametrize("hopeless_after", [None, 0, 1])
+def test_the_ladder_with_reach(tty: bool, rungs: list[Rung], hopeless_after: int | None) -> None:
+    """Rungs that need a second session are left out once there is known to be no way to one."""
+    protocol = ExecProtocol(tty=tty, reach=True)
+    protocol.opened(0.0)
+    climbed = []
+    while not protocol.ended:
+        if len(climbed) == hopeless_after:
+            protocol.signalled(sent=False, hopeless=True)
+            rungs = [rung for rung in rungs if rung in climbed or rung not in SIGNAL_NAMES]
+        climbed.append(protocol.stop())
+        signal = protocol.next_signal()
+        assert signal is (climbed[-1] if climbed[-1] in SIGNAL_NAMES else Rung.NONE)
+    assert climbed == rungs
+
+
+def test_what_was_not_reached_was_not_interrupted() -> None:
+    """An action that ends by itself after a signal that never came has simply ended."""
+    for sent in (False, True):
+        protocol = ExecProtocol(tty=False, reach=True)
+        protocol.opened(0.0)
+        protocol.stop()
+        assert protocol.next_signal() is Rung.SIGNAL
+        protocol.signalled(sent=sent, hopeless=False)
+        protocol.receive(encode(OutputFrame(exited=True, result=Exit(exit_code=0))))
+        assert protocol.ladder.touched is sent
 
 
 @pytest.mark.parametrize(
