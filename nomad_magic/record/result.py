@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nomad_magic.errors import NomadMagicError
 from nomad_magic.record.facts import RunFacts
 from nomad_magic.record.masking import Masker
 from nomad_magic.record.reader import mask_pieces
@@ -99,17 +98,10 @@ class ActionResult(RunFacts):
         """Look for the action's process once more, by a second session in its task.
 
         Returns:
-            What was seen, which is in `seen` from then on; None where there is no way to look.
-
-        Raises:
-            NomadMagicError: The result comes from elsewhere: `nomad_magic.look` is for it.
+            What was seen, which is in `seen` from then on; None where there is no way to look: for
+            a result that was pickled or copied `nomad_magic.look` finds one.
         """
-        if self.looker is None:
-            raise NomadMagicError(
-                "this result has come from elsewhere and has no way to its agent",
-                hint="nomad_magic.look(result) takes it from the environment.",
-            )
-        return self.looker()
+        return None if self.looker is None else self.looker()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole output to a file, as it came but with secrets masked; return the path.
