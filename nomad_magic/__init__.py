@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.options import Options
     from nomad_magic.record.facts import Outcome
     from nomad_magic.record.result import ActionResult
-    from nomad_magic.running.api import arun, run, start
+    from nomad_magic.record.sighting import Sighting
+    from nomad_magic.running.api import arun, look, run, start
     from nomad_magic.running.session import Session
 
 __version__ = "0.1.0"
@@ -60,7 +61,9 @@ _HOMES: Final = {
     "Outcome": "nomad_magic.record.facts",
     "Options": "nomad_magic.nomad.options",
     "Session": "nomad_magic.running.session",
+    "Sighting": "nomad_magic.record.sighting",
     "arun": "nomad_magic.running.api",
+    "look": "nomad_magic.running.api",
     "run": "nomad_magic.running.api",
     "start": "nomad_magic.running.api",
 }
@@ -80,8 +83,10 @@ __all__ = [
     "Session",
     "SessionRefused",
     "SettingsError",
+    "Sighting",
     "UsageError",
     "arun",
+    "look",
     "run",
     "start",
 ]

@@ -6,6 +6,7 @@ business.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from nomad_magic.record.facts import SHORT_ID
 from nomad_magic.record.visible import visible_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
@@ -81,7 +82,7 @@ class Connector:
             RequestError: It was not opened; the protocol's state tells whether the action may have
                 been started all the same.
         """
-        allocation, node = resolved.allocation, resolved.node
+        allocation = resolved.allocation
         path = f"/v1/job/{path_escape(resolved.job)}/action"
         params = {
             "action": args.action,
@@ -91,6 +92,31 @@ class Connector:
             "task": resolved.task.name,
             "tty": "true" if args.tty else "false",
         }
+        return await self._open_there(path, params, resolved)
+
+    async def open_command(self, resolved: Resolved, command: Sequence[str]) -> ExecConnection:
+        """Ask for a session of any command in the same task, without a tty.
+
+        Args:
+            resolved: Which task of which allocation, and its node.
+            command: The command and its arguments.
+
+        Raises:
+            ExecError: The node is down.
+            RequestError: It was not opened.
+        """
+        path = f"/v1/client/allocation/{path_escape(resolved.allocation.id)}/exec"
+        params = {
+            "command": json.dumps(list(command)),
+            "task": resolved.task.name,
+            "tty": "false",
+        }
+        return await self._open_there(path, params, resolved)
+
+    async def _open_there(
+        self, path: str, params: Mapping[str, str], resolved: Resolved
+    ) -> ExecConnection:
+        allocation, node = resolved.allocation, resolved.node
         if node is not None and node.status == "down":
             raise ExecError(
                 f"{PREFIX}node down",

@@ -15,6 +15,8 @@ class Options:
         answer_timeout: For each answer to a request.
         timeout: For the action itself; None lets it run as long as it likes.
         grace: How long an action may clean up after a timeout has interrupted it.
+        reach: Look for the action's process by a second session in its task, to stop it where it
+            has no terminal, and to know after a lost connection what became of it.
         direct: Try the allocation's own node before the configured address, as the CLI does.
         link_timeout: How long an exec session's connection may show no sign of life before the run
             counts as lost.  A silent action is none: the agent is asked.
@@ -26,6 +28,7 @@ class Options:
     answer_timeout: float = 30.0
     timeout: float | None = None
     grace: float = 10.0
+    reach: bool = True
     direct: bool = True
     link_timeout: float = 60.0
     max_answer_bytes: int = 64_000_000

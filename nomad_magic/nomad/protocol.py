@@ -17,9 +17,7 @@ is typed and pressed before the session is open is kept for it.  Every change of
         │ ├─────the connection ended otherwise─▶ LOST
         │ └─────last rung of the ladder────────▶ DISCONNECTED
 
-The ladder is what a person climbs to stop an action (measured on Nomad 2.0.6): with a tty
-Ctrl-C, then Ctrl-\, then the connection is closed; without one nothing reaches the process,
-so that the first press is the last.  Closing the connection does not end a silent process.
+What a person climbs to stop an action is its `Ladder`.
 """
 
 from __future__ import annotations
@@ -37,7 +35,6 @@ from nomad_magic.nomad.frames import (
     CLOSE_NORMAL,
     CLOSE_POLICY,
     HEARTBEAT_SECONDS,
-    STDIN_CHUNK,
     FrameError,
     InputFrame,
     Size,
@@ -46,14 +43,14 @@ from nomad_magic.nomad.frames import (
     decode_output,
     encode,
 )
+from nomad_magic.nomad.ladder import KEYS, SIGNAL_NAMES, Ladder
+from nomad_magic.nomad.stdin import Stdin
 from nomad_magic.record.facts import Rung, StopReason
 
 if TYPE_CHECKING:
     from nomad_magic.record.transcript import StreamName
 
-CTRL_C: Final = b"\x03"
-CTRL_D: Final = b"\x04"
-CTRL_BACKSLASH: Final = b"\x1c"
+CTRL_C: Final = KEYS[Rung.INTERRUPT]
 
 REFUSAL_SECONDS: Final = 1.0
 """How long after the upgrade a close is still Nomad's refusal, in seconds.  Nomad refuses with
@@ -121,25 +118,26 @@ class ExecProtocol:
         tty: The action runs on a pty.
         escape: The escape character, or empty; looked for only with a tty.
         size: The terminal's height and width in cells, sent first with a tty.
+        reach: A second session may send signals to the process.
     """
 
-    def __init__(self, *, tty: bool, escape: str = "", size: tuple[int, int] = (24, 80)) -> None:
+    def __init__(
+        self,
+        *,
+        tty: bool,
+        escape: str = "",
+        size: tuple[int, int] = (24, 80),
+        reach: bool = False,
+    ) -> None:
         self.tty = tty
         self.state = State.RESOLVING
-        self.rung = Rung.NONE
-        self.stop_reason: StopReason | None = None
-        """Who was the first to ask for the end; None while nobody has."""
+        self.ladder = Ladder(tty=tty, reach=reach)
         self.exit_code: int | None = None
-        self.sent = 0
-        """Bytes of stdin handed out so far."""
         self._escapes = EscapeReader(escape) if tty and escape else None
         self._escaped = False
+        self._signal = Rung.NONE
         self._urgent: deque[InputFrame] = deque()
-        self._stdin: deque[bytes] = deque()
-        self._offset = 0
-        self._eof = False
-        self._eof_sent = False
-        self._at_line_start = True
+        self._stdin = Stdin()
         self._opened = 0.0
         self._last_sent = 0.0
         self._started = False
@@ -154,7 +152,12 @@ class ExecProtocol:
     @property
     def takes_input(self) -> bool:
         """Whether stdin is open for more to be typed."""
-        return not self._eof and not self.ended
+        return not self._stdin.ended and not self.ended
+
+    @property
+    def sent(self) -> int:
+        """Bytes of stdin handed out so far."""
+        return self._stdin.sent
 
     # What becomes of asking for the session
 
@@ -197,19 +200,16 @@ class ExecProtocol:
             data: The bytes.
             reply: The terminal answers the action by itself: nobody typed them.
         """
-        if self.ended or self._eof or self._escaped:
+        if not self.takes_input or self._escaped:
             return
-        if not reply and data.strip(CTRL_C) and self.rung in (Rung.INTERRUPT, Rung.QUIT):
-            # Whoever goes on typing is in an action that goes on: the ladder begins anew.
-            self.rung = Rung.NONE
-            if self.stop_reason is StopReason.PERSON:
-                self.stop_reason = None
+        if not reply and data.strip(CTRL_C):
+            # Whoever goes on typing is in an action that goes on.
+            self.ladder.begin_anew()
         if self._escapes is not None:
             data, self._escaped = self._escapes.feed(data)
             if self._escaped:
-                self._asked_by(StopReason.ESCAPE)
-        if data:
-            self._stdin.append(data)
+                self.ladder.asked_by(StopReason.ESCAPE)
+        self._stdin.add(data)
 
     def end_stdin(self) -> None:
         """End stdin: no more comes.
@@ -217,11 +217,11 @@ class ExecProtocol:
         Without a tty the agent is told.  With one that would hang the terminal up, so that
         Ctrl-D is typed instead, which ends whoever reads lines from it.
         """
-        if self._eof or self.ended:
+        if not self.takes_input:
             return
-        if self._escapes is not None and (rest := self._escapes.finish()):
-            self._stdin.append(rest)
-        self._eof = True
+        if self._escapes is not None:
+            self._stdin.add(self._escapes.finish())
+        self._stdin.ended = True
 
     def resize(self, height: int, width: int) -> None:
         """Tell the pty its size in cells; without a tty there is nobody to tell."""
@@ -232,7 +232,7 @@ class ExecProtocol:
 
     def forget_stdin(self) -> None:
         """Let go what was typed and will not be sent any more."""
-        self._stdin.clear()
+        self._stdin.forget()
         self._urgent.clear()
 
     @property
@@ -242,28 +242,33 @@ class ExecProtocol:
             return Rung.NONE
         if self.state is State.RESOLVING:
             return Rung.GIVE_UP
-        if not self.tty:
+        if self._signal is not Rung.NONE:
+            # One waits for the session; whoever does not want to wait any more wants out.
             return Rung.DISCONNECT
-        return Rung(self.rung + 1)
+        return self.ladder.next
 
     def stop(self, reason: StopReason = StopReason.PERSON) -> Rung:
         """Climb one rung of the ladder; return the rung that was climbed, or NONE.
 
-        Before the action was asked for, the run is given up.  While the session opens a key waits
-        for it; where there is none the connection is closed.
+        Before the action was asked for, the run is given up.  While the session opens a key or a
+        signal waits for it; where there is neither the connection is closed.
 
         Args:
             reason: Who asks.
         """
-        self._asked_by(reason)
         rung = self.next_rung
+        if rung is Rung.NONE:
+            return rung
+        self.ladder.asked_by(reason)
         if rung in (Rung.GIVE_UP, Rung.DISCONNECT):
             self._disconnect()
-        elif rung is not Rung.NONE:
-            self.rung = rung
-            key = CTRL_C if rung is Rung.INTERRUPT else CTRL_BACKSLASH
+            return rung
+        self.ladder.climb(rung)
+        if rung in SIGNAL_NAMES:
+            self._signal = rung
+        else:
             # Ahead of any stdin that still waits: the user wants it to stop now.
-            self._urgent.append(InputFrame(stdin=Stream(data=key)))
+            self._urgent.append(InputFrame(stdin=Stream(data=KEYS[rung])))
         return rung
 
     def disconnect(self, reason: StopReason = StopReason.PERSON) -> None:
@@ -272,9 +277,30 @@ class ExecProtocol:
         Args:
             reason: Who asks.
         """
-        self._asked_by(reason)
         if not self.ended:
+            self.ladder.asked_by(reason)
             self._disconnect()
+
+    def next_signal(self) -> Rung:
+        """Return the rung for which a second session is to send a signal now, or NONE.
+
+        Each is returned once.
+        """
+        if self.state is not State.RUNNING:
+            return Rung.NONE
+        rung, self._signal = self._signal, Rung.NONE
+        return rung
+
+    def signalled(self, *, sent: bool, hopeless: bool) -> None:
+        """Take what became of a signal.
+
+        Args:
+            sent: The process got it.
+            hopeless: None ever will: no second session can send one.
+        """
+        self.ladder.touched = self.ladder.touched or sent
+        if hopeless:
+            self.ladder.cannot_reach()
 
     # What is to be sent
 
@@ -286,8 +312,7 @@ class ExecProtocol:
     def next_frame(self, now: float) -> str | None:
         """Return the next frame to send, or None when there is nothing to send yet.
 
-        Stdin is cut into frames one at a time, so that a large body takes no memory twice and
-        a Ctrl-C overtakes it.
+        Stdin is cut into frames one at a time, so that a Ctrl-C overtakes a large body.
         """
         frame = self._next(now)
         if frame is None:
@@ -300,34 +325,17 @@ class ExecProtocol:
             return None
         if self._urgent:
             return self._urgent.popleft()
-        if chunk := self._next_chunk():
-            self.sent += len(chunk)
-            self._at_line_start = chunk[-1:] in (b"\n", b"\r")
+        if chunk := self._stdin.take():
             return InputFrame(stdin=Stream(data=chunk))
         if self._escaped:
             # What was typed before the escape character has gone out by now.
             self._disconnect()
             return None
-        if self._eof and not self._eof_sent:
-            self._eof_sent = True
-            if not self.tty:
-                return InputFrame(stdin=Stream(close=True))
-            # In the middle of a line the first Ctrl-D only hands that line over.
-            return InputFrame(stdin=Stream(data=CTRL_D if self._at_line_start else CTRL_D * 2))
+        if end := self._stdin.take_end():
+            return InputFrame(stdin=Stream(data=end) if self.tty else Stream(close=True))
         if now >= self.heartbeat_due:
             return InputFrame()
         return None
-
-    def _next_chunk(self) -> bytes:
-        if not self._stdin:
-            return b""
-        first = self._stdin[0]
-        chunk = first[self._offset : self._offset + STDIN_CHUNK]
-        self._offset += len(chunk)
-        if self._offset >= len(first):
-            self._stdin.popleft()
-            self._offset = 0
-        return chunk
 
     # What the agent sends
 
@@ -384,12 +392,8 @@ class ExecProtocol:
         self.state = State.LOST
         return [Lost(reason)]
 
-    def _asked_by(self, reason: StopReason) -> None:
-        if not self.ended and self.stop_reason is None:
-            self.stop_reason = reason
-
     def _disconnect(self) -> None:
         if self.state is State.RESOLVING:
-            self.state, self.rung = State.NOT_STARTED, Rung.GIVE_UP
+            self.state, self.ladder.rung = State.NOT_STARTED, Rung.GIVE_UP
         else:
-            self.state, self.rung = State.DISCONNECTED, Rung.DISCONNECT
+            self.state, self.ladder.rung = State.DISCONNECTED, Rung.DISCONNECT

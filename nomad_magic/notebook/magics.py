@@ -101,6 +101,11 @@ class NomadMagics(Magics):
         min=1,
         help="How large a message of a running action's session may be, in bytes.",
     ).tag(config=True)
+    reach = Bool(
+        DEFAULTS.reach,
+        help="Look for the action's process by a second session in its task, to stop it where it "
+        "has no terminal, and to know after a lost connection what became of it.",
+    ).tag(config=True)
     direct = Bool(
         DEFAULTS.direct,
         help="Try the allocation's own node before the configured address, as the CLI does.",

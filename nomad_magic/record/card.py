@@ -67,7 +67,7 @@ _CODE: Final = (
     f"{_CODE_FONT};font-size:inherit"
 )
 _BAR: Final = "padding:4px 10px"
-_CODE_FACTS: Final = frozenset({"command", "again", "allocation", "node", "run"})
+_CODE_FACTS: Final = frozenset({"command", "again", "allocation", "node", "run", "by"})
 # All of it on paper.  Where style sheets are taken out it is shown as on the screen.
 _PRINT: Final = (
     "<style>@media print{.nomad-magic-output{display:block!important;"

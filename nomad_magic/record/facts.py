@@ -16,6 +16,7 @@ from nomad_magic.record.masking import Masker
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from nomad_magic.record.sighting import Sighting
     from nomad_magic.record.transcript import Transcript
 
 SHORT_ID: Final = 8
@@ -74,9 +75,15 @@ class Rung(enum.IntEnum):
 
     NONE = 0
     INTERRUPT = 1
-    QUIT = 2
-    DISCONNECT = 3
-    GIVE_UP = 4
+    """Ctrl-C is typed into its terminal."""
+    SIGNAL = 2
+    """A second session sends SIGINT to its process: it has no terminal."""
+    QUIT = 3
+    """Ctrl-\\ is typed into its terminal."""
+    KILL = 4
+    """A second session sends SIGKILL to its process."""
+    DISCONNECT = 5
+    GIVE_UP = 6
     """The action was not asked for yet."""
 
 
@@ -88,6 +95,36 @@ class StopReason(enum.Enum):
     TIMEOUT = "timeout"
     ESCAPE = "escape"
     """The escape character was typed."""
+
+
+_DEEDS: Final = {
+    Rung.INTERRUPT: "Ctrl-C typed",
+    Rung.QUIT: "Ctrl-\\ typed",
+    Rung.DISCONNECT: "connection closed",
+    Rung.GIVE_UP: "given up",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """A rung that was climbed.
+
+    Attributes:
+        time: When.
+        rung: Which.
+        sighting: What the second session saw and did, for a rung that has one.
+    """
+
+    time: datetime
+    rung: Rung
+    sighting: Sighting | None = None
+
+    @property
+    def words(self) -> str:
+        """What was done: `SIGINT sent to process 17576`."""
+        if self.sighting is not None:
+            return self.sighting.deed
+        return _DEEDS.get(self.rung, self.rung.name.lower())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +177,8 @@ class RunFacts:
         stdin: How many bytes of stdin it was given, and their SHA-256; None where none were.
         run_id: Names this run; empty where nobody gave it a name.
         notices: What the user should know besides the output, in the order it came up.
+        deeds: What was done to stop it.
+        seen: What the last look at its process saw; None where there was none.
         transcript: Everything it wrote.
         masker: Knows the secrets of the run.
     """
@@ -160,6 +199,8 @@ class RunFacts:
     stdin: tuple[int, str] | None = None
     run_id: str = ""
     notices: list[str] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
+    seen: Sighting | None = None
     transcript: Transcript = field(repr=False)
     masker: Masker = field(default_factory=Masker, repr=False)
 
@@ -175,7 +216,6 @@ class RunFacts:
     def state(self) -> str:
         """The line of state: `exit 3 in 4.1 s`; only what is known."""
         took = seconds(self.duration)
-        where = self.place.short
         match self.outcome:
             case Outcome.RUNNING:
                 return "running"
@@ -184,12 +224,9 @@ class RunFacts:
             case Outcome.INTERRUPTED:
                 return f"interrupted (exit {self.exit_code}) after {took}"
             case Outcome.DISCONNECTED:
-                return f"disconnected after {took}: the process may still run in {where}"
+                return f"disconnected after {took}: {self.became}"
             case Outcome.LOST:
-                return (
-                    f"connection lost after {took}: {self._first_reason}; "
-                    f"the process may still run in {where}"
-                )
+                return f"connection lost after {took}: {self._first_reason}; {self.became}"
             case Outcome.REFUSED:
                 return f"refused: {self._first_reason}"
             case Outcome.NOT_STARTED:
@@ -198,6 +235,13 @@ class RunFacts:
                 return "the kernel is gone: whether the action was started is not known"
             case Outcome.UNKNOWN:
                 return "the kernel is gone: how the action ended is not known, it may still run"
+
+    @property
+    def became(self) -> str:
+        """What became of the process, where no exit code came."""
+        if self.seen is not None:
+            return self.seen.words(self.place.short)
+        return f"the process may still run in {self.place.short}"
 
     @property
     def _first_reason(self) -> str:

@@ -111,6 +111,12 @@ class Record:
             "ended": None if result.ended is None else result.ended.isoformat(),
             "seconds": round(result.duration, 3) if self._all_came else None,
             "tty": result.tty,
+            "stops": [
+                {"time": deed.time.isoformat(), "rung": deed.rung.name.lower()}
+                | ({} if deed.sighting is None else deed.sighting.metadata())
+                for deed in result.deeds
+            ],
+            "seen": None if result.seen is None else result.seen.metadata(),
             "stdin": None
             if size_and_hash is None
             else {"bytes": size_and_hash[0], "sha256": size_and_hash[1]},
@@ -146,10 +152,22 @@ class Record:
         yield from self._when_and_how_much()
         for notice in result.notices:
             yield "notice", notice
+        yield from self._stops()
         again = result.command_line
         yield "again", again if result.stdin is None else f"{again} < STDIN"
         if result.run_id:
             yield "run", result.run_id
+
+    def _stops(self) -> Iterator[tuple[str, str]]:
+        """What was done to stop it, what was seen of its process, and by what."""
+        result = self._result
+        for deed in result.deeds:
+            yield "stopped", f"{deed.time:%H:%M:%S} {deed.words}"
+        if (seen := result.seen) is not None:
+            yield "seen", f"{seen.time:%H:%M:%S} {seen.words()}"
+        looks = [result.seen, *(deed.sighting for deed in result.deeds)]
+        if by := next((look.by for look in looks if look is not None), ""):
+            yield "by", by
 
     def _when_and_how_much(self) -> Iterator[tuple[str, str]]:
         result, transcript = self._result, self._result.transcript

@@ -15,9 +15,10 @@ from nomad_magic.record.transcript import MEMORY_BYTES, STREAMS, Transcript
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from nomad_magic.record.record import Record
+    from nomad_magic.record.sighting import Sighting
     from nomad_magic.record.transcript import StreamName
 
 
@@ -30,6 +31,10 @@ class ActionResult(RunFacts):
     """
 
     transcript: Transcript = field(default_factory=Transcript, repr=False)
+    looker: Callable[[], Sighting | None] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+    """Looks for the process; not where the result has travelled."""
     _lines: tuple[int, list[str]] | None = field(
         default=None, init=False, repr=False, compare=False
     )
@@ -89,6 +94,15 @@ class ActionResult(RunFacts):
                 raise
             return json.loads(self.masker.text(self.stdout))
 
+    def look(self) -> Sighting | None:
+        """Look for the action's process once more, by a second session in its task.
+
+        Returns:
+            What was seen, which is in `seen` from then on; None where there is no way to look: for
+            a result that was pickled or copied `nomad_magic.look` finds one.
+        """
+        return None if self.looker is None else self.looker()
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole output to a file, as it came but with secrets masked; return the path.
 
@@ -139,7 +153,10 @@ class ActionResult(RunFacts):
         What arrives has its output masked, and no masker that would have to know the secrets.  Of a
         long output a head and a tail arrive; counts and hashes are of all that came.
         """
-        state = {one.name: getattr(self, one.name) for one in fields(self)} | {"_lines": None}
+        state = {one.name: getattr(self, one.name) for one in fields(self)} | {
+            "_lines": None,
+            "looker": None,
+        }
         if self.masker:
             state["transcript"] = self.transcript.with_pieces(self._masked())
             state["masker"] = Masker()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import enum
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nomad_magic.errors import Interrupted, LineError, NomadMagicError
 from nomad_magic.line import flags, shellwords
@@ -14,6 +14,7 @@ from nomad_magic.nomad import cache
 from nomad_magic.nomad.options import Options
 from nomad_magic.nomad.target import read_target
 from nomad_magic.record.facts import Outcome
+from nomad_magic.running import loop
 from nomad_magic.running.leaving import sealed, settling
 from nomad_magic.running.session import Session
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from nomad_magic.nomad.target import Target
     from nomad_magic.record.result import ActionResult
+    from nomad_magic.record.sighting import Sighting
 
 
 INTERRUPTED_CLI = 130
@@ -228,6 +230,33 @@ async def arun(
         _carry(cancelled, session.result)
         raise
     return _outcome(session, check=check)
+
+
+@sealed
+def look(
+    record: ActionResult | Mapping[str, Any],
+    *,
+    env: Mapping[str, str] | None = None,
+    options: Options | None = None,
+) -> Sighting:
+    """Look what became of the process of a run, also of one of another kernel.
+
+    Args:
+        record: A result, or a record's facts: what stands under `nomad_magic` in the metadata of
+            its output.
+        env: Instead of the environment: the token is read from it.
+        options: As for `start`.
+
+    Raises:
+        UsageError: It is no record, or of a run that never began.
+        NomadMagicError: The agent does not say where the allocation is.
+    """
+    from nomad_magic.running import looking  # noqa: PLC0415 - who only runs does not look
+
+    environ = os.environ if env is None else env
+    with settling((), environ):
+        facts = looking.facts_of(record)
+        return loop.submit(looking.look(facts, environ, options or Options())).result()
 
 
 def _outcome(session: Session, *, check: bool) -> ActionResult:

@@ -34,6 +34,7 @@ class Conversation:
 
     Attributes:
         failure: The error that the session's end is, if it is one.
+        wrote: When the first output came, by the monotonic clock; None before.
     """
 
     def __init__(  # noqa: PLR0913 - each is one side of it, and named
@@ -47,6 +48,7 @@ class Conversation:
         notify: Callable[[], None],
     ) -> None:
         self.failure: NomadMagicError | None = None
+        self.wrote: float | None = None
         self._connection = connection
         self._protocol = protocol
         self._throttle = throttle
@@ -111,6 +113,8 @@ class Conversation:
     def _take(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Output):
+                if self.wrote is None:
+                    self.wrote = time.monotonic()
                 self._keep(event.stream, event.data)
             elif error := outcome.failure_of(event):
                 self.failure = error

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from nomad_magic.errors import NomadMagicError
     from nomad_magic.record.facts import Place, Rung
     from nomad_magic.record.result import ActionResult
@@ -79,10 +78,33 @@ class Listener(Protocol):
 
 
 class Listeners:
-    """Those of one run."""
+    """Those of one run.
 
-    def __init__(self) -> None:
+    Args:
+        result: Takes what they are told.
+    """
+
+    def __init__(self, result: ActionResult) -> None:
+        self._result = result
         self._all: list[Listener] = []
+
+    def located(self, place: Place, command: tuple[str, ...] | None) -> None:
+        """Tell that more is known of where the action runs."""
+        masker = self._result.masker
+        self._result.place = place = place.shown(masker)
+        self._result.command = command = command and tuple(map(masker.shown, command))
+        self.tell(Located(place, command))
+
+    def noticed(self, text: str) -> None:
+        """Tell something that the user should know."""
+        text = self._result.masker.shown(text)
+        self._result.notices.append(text)
+        self.tell(Notice(text))
+
+    def started(self) -> None:
+        """Tell that the session is open."""
+        self._result.started = datetime.now().astimezone()
+        self.tell(Started(self._result.started))
 
     def add(self, listener: Listener) -> None:
         """Tell another one from now on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from typing import TYPE_CHECKING
 
 from nomad_magic.errors import NomadMagicError
@@ -36,6 +37,7 @@ class Opening:
 
     Attributes:
         resolved: Where the action is to run, once that is known.
+        asked: When the session was asked for first, by the monotonic clock.
     """
 
     def __init__(  # noqa: PLR0913 - each is one side of it, and named
@@ -49,6 +51,7 @@ class Opening:
         notice: Callable[[str], None],
     ) -> None:
         self.resolved: Resolved | None = None
+        self.asked: float | None = None
         self._args = args
         self._protocol = protocol
         self._resolver = Resolver(
@@ -91,6 +94,7 @@ class Opening:
         try:
             self._connector.begin(await self._resolver.find())
             self.resolved = await self._resolver.look()
+            self.asked = time.monotonic()
             return await self._connector.open(self.resolved, self._args)
         finally:
             self._connector.drop()

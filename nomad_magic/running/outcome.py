@@ -6,6 +6,7 @@ do.  "Stopped" is never said without an exit frame.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from nomad_magic.errors import (
@@ -18,8 +19,9 @@ from nomad_magic.errors import (
 )
 from nomad_magic.nomad.connect import PREFIX
 from nomad_magic.nomad.protocol import ExecProtocol, Exited, Lost, Output, Refused, State
-from nomad_magic.record.facts import Outcome, Rung, StopReason
+from nomad_magic.record.facts import Outcome, StopReason
 from nomad_magic.record.humanize import seconds
+from nomad_magic.running import leaving
 
 if TYPE_CHECKING:
     from nomad_magic.record.result import ActionResult
@@ -38,7 +40,7 @@ def outcome(protocol: ExecProtocol) -> Outcome:
         protocol: Its state machine, at its end.
     """
     match protocol.state:
-        case State.EXITED if protocol.rung is not Rung.NONE:
+        case State.EXITED if protocol.ladder.touched:
             return Outcome.INTERRUPTED
         case State.EXITED:
             return Outcome.FAILED if protocol.exit_code else Outcome.SUCCEEDED
@@ -61,6 +63,39 @@ def failure_of(event: Output | Exited | Refused | Lost) -> NomadMagicError | Non
             return ConnectionLost(PREFIX + reason)
         case _:
             return None
+
+
+def conclude(
+    result: ActionResult,
+    failure: NomadMagicError | None,
+    protocol: ExecProtocol,
+    *,
+    given: bool,
+    timeout: float | None,
+) -> NomadMagicError | None:
+    """Write down how a session ended, and return the error that it raises.
+
+    Args:
+        result: Takes what is known.
+        failure: As for `final_error`.
+        protocol: As for `final_error`.
+        given: As for `final_error`.
+        timeout: As for `final_error`.
+    """
+    result.ended = datetime.now().astimezone()
+    result.exit_code = protocol.exit_code
+    result.outcome = outcome(protocol)
+    if failure is not None:
+        leaving.settle(failure, result.masker.shown)
+        result.reason = failure.message
+    elif result.outcome is Outcome.NOT_STARTED:
+        result.reason = "stopped before the action was started"
+    error = final_error(result, failure, protocol, given=given, timeout=timeout)
+    if error is not None:
+        # What has been added since, too.
+        leaving.settle(error, result.masker.shown)
+        error.result = result
+    return error
 
 
 def final_error(
@@ -91,7 +126,7 @@ def final_error(
         if protocol.state is State.DISCONNECTED and _MAY_HAVE_STARTED not in failure.hint:
             failure.hint = f"{failure.hint} {_MAY_HAVE_STARTED}".strip()
         return failure
-    match protocol.stop_reason:
+    match protocol.ladder.reason:
         case StopReason.TIMEOUT:
             return _after_timeout(result, timeout or 0.0)
         case StopReason.ESCAPE if protocol.state is State.DISCONNECTED:
@@ -99,7 +134,7 @@ def final_error(
                 f"Connection closed\n{PREFIX}context canceled",
                 hint=_may_still_run(result, "The escape character closed the connection."),
             )
-        case StopReason.PERSON:
+        case StopReason.PERSON if protocol.state is not State.EXITED or protocol.ladder.touched:
             return None
     if result.exit_code:
         return ActionFailed(_failed(result), exit_code=result.exit_code)
@@ -129,7 +164,5 @@ def _after_timeout(result: ActionResult, timeout: float) -> NomadMagicError:
 
 def _may_still_run(result: ActionResult, why: str) -> str:
     came = sum(result.transcript.count(stream) for stream in ("stdout", "stderr"))
-    return (
-        f"{why} The process may still run in {result.place.short}; "
-        f"{came:,} bytes of output are in .result."
-    )
+    became = result.became
+    return f"{why} {became[:1].upper()}{became[1:]}; {came:,} bytes of output are in .result."

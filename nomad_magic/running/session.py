@@ -10,19 +10,20 @@ import asyncio
 import secrets
 import threading
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from nomad_magic.errors import NomadMagicError, SessionRefused
 from nomad_magic.nomad import cache, refusals, stream
 from nomad_magic.nomad.protocol import CTRL_C, ExecProtocol, State
-from nomad_magic.record.facts import Outcome, Rung, StopReason
+from nomad_magic.record.facts import Rung, StopReason
 from nomad_magic.record.result import ActionResult
 from nomad_magic.record.transcript import size_and_hash
-from nomad_magic.running import leaving, loop, outcome
+from nomad_magic.running import loop, outcome
 from nomad_magic.running.conversation import Conversation
-from nomad_magic.running.events import Ended, Listeners, Located, Notice, Output, Started, Stopping
+from nomad_magic.running.events import Ended, Listeners, Output
 from nomad_magic.running.opening import Opening
+from nomad_magic.running.reaching import Reaching
+from nomad_magic.running.stopping import Stopper
 from nomad_magic.running.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.target import Target
     from nomad_magic.nomad.websocket import ExecConnection
-    from nomad_magic.record.facts import Place
+    from nomad_magic.record.sighting import Sighting
     from nomad_magic.running.events import Listener
 
 LAST_SECONDS: Final = 5.0
@@ -83,14 +84,25 @@ class Session:
             stdin=size_and_hash(stdin) if stdin else None,
             run_id=secrets.token_hex(8),
         )
+        self.result.looker = self.look
         self._throttle = Throttle()
-        self._protocol = ExecProtocol(tty=args.tty, escape=args.escape, size=size)
+        self._protocol = ExecProtocol(
+            tty=args.tty, escape=args.escape, size=size, reach=options.reach
+        )
         if stdin is not None:
             self._protocol.type(stdin)
         if not (args.stdin and stdin is None and typing):
             self._protocol.end_stdin()
         self._began = 0.0
-        self._listeners = Listeners()
+        self._listeners = Listeners(self.result)
+        self._stopper = Stopper(self._protocol, self.result, self._listeners, self._after_change)
+        self._reaching = Reaching(
+            self._protocol,
+            args.action,
+            self.result,
+            done=self._stopper.signalled,
+            wrote=lambda: self._conversation.wrote if self._conversation else None,
+        )
         self._done = threading.Event()
         self._conversation: Conversation | None = None
         self._over = asyncio.Event()
@@ -123,7 +135,7 @@ class Session:
     @property
     def stopped(self) -> bool:
         """Someone asked for the end."""
-        return self._protocol.stop_reason is not None
+        return self._protocol.ladder.reason is not None
 
     @property
     def takes_input(self) -> bool:
@@ -172,9 +184,9 @@ class Session:
     def stop(self, grace: float | None = None) -> None:
         r"""Climb one rung of the ladder; any number of calls, from any thread.
 
-        With a tty Ctrl-C, then Ctrl-\, then the connection is closed; without one it is
-        closed at once, for nothing reaches the process.  Before the action was started the
-        run is given up.
+        With a tty Ctrl-C, then Ctrl-\, then SIGKILL; without one SIGINT, then SIGKILL; then the
+        connection is closed.  Signals are sent by a second session, unless `Options.reach` is off
+        or there is no way to.  Before the action was started the run is given up.
 
         Args:
             grace: None returns at once, and the next call climbs on.  Otherwise seconds to clean up
@@ -198,7 +210,7 @@ class Session:
 
     def disconnect(self) -> None:
         """Close the connection within a second; the process may go on."""
-        self._call(self._disconnect)
+        self._call(self._stopper.disconnect)
 
     @property
     def next_stop(self) -> Rung:
@@ -208,7 +220,7 @@ class Session:
     @property
     def rung(self) -> Rung:
         """The rung that was climbed last."""
-        return self._protocol.rung
+        return self._protocol.ladder.rung
 
     def type(self, data: bytes, *, reply: bool = False) -> None:
         """Type into the action's terminal, or hand bytes to its stdin.
@@ -238,6 +250,15 @@ class Session:
             idle: Seconds from now in which to read next to nothing of a flood.
         """
         self._throttle.pace.take_time(time.monotonic() + idle)
+
+    def look(self) -> Sighting | None:
+        """Look for the action's process by a second session; also when the run is over.
+
+        Returns:
+            What was seen, which is in `result.seen` from then on.  None where there was nothing to
+            look for, or `Options.reach` is off.
+        """
+        return loop.submit(self._reaching.look()).result()
 
     def listen(self, listener: Listener) -> None:
         """Call a function with each event of the run from now on, in the loop's thread."""
@@ -275,6 +296,10 @@ class Session:
                 hint="This is a bug in nomad_magic; what the action wrote is in .result.",
             )
             failure.__cause__ = error
+        # A failure of our own is not an end that the protocol knows.
+        self._protocol.failed()
+        try:
+            await self._reaching.end()
         finally:
             self._finish(failure)
 
@@ -289,31 +314,25 @@ class Session:
             client,
             self.options,
             protocol,
-            located=self._located,
-            notice=self._noticed,
+            located=self._listeners.located,
+            notice=self._listeners.noticed,
         )
-        connection = await opening.open(self._over)
+        try:
+            connection = await opening.open(self._over)
+        finally:
+            self._reaching.asked = opening.asked
+            if opening.resolved is not None:
+                self._reaching.located(client, self.options, opening.resolved)
         if connection is None:
             return None
-        protocol.opened(time.monotonic())
-        self._began = time.monotonic()
-        self.result.started = _now()
-        self._listeners.tell(Started(self.result.started))
+        self._began = self._reaching.opened = time.monotonic()
+        protocol.opened(self._began)
+        self._reaching.wake()
+        self._listeners.started()
         failure = await self._talk(connection)
         if isinstance(failure, SessionRefused) and opening.resolved is not None:
             failure.hint = await refusals.hint(failure.reason, self.args, opening.resolved, client)
         return failure
-
-    def _located(self, place: Place, command: tuple[str, ...] | None) -> None:
-        masker = self.result.masker
-        self.result.place = place = place.shown(masker)
-        self.result.command = command = command and tuple(map(masker.shown, command))
-        self._listeners.tell(Located(place, command))
-
-    def _noticed(self, text: str) -> None:
-        text = self.result.masker.shown(text)
-        self.result.notices.append(text)
-        self._listeners.tell(Notice(text))
 
     async def _talk(self, connection: ExecConnection) -> NomadMagicError | None:
         """Carry frames both ways until the session is over."""
@@ -341,20 +360,13 @@ class Session:
         await asyncio.sleep(seconds)
         self._wind_down(self.options.grace, StopReason.TIMEOUT)
 
-    def _stop(self, reason: StopReason = StopReason.PERSON) -> None:
+    def _stop(self) -> None:
         self._throttle.hurry()
-        self._protocol.stop(reason)
-        self._after_change()
-        self._listeners.tell(Stopping(self._protocol.rung))
-
-    def _disconnect(self, reason: StopReason = StopReason.PERSON) -> None:
-        self._protocol.disconnect(reason)
-        self._after_change()
-        self._listeners.tell(Stopping(self._protocol.rung))
+        self._stopper.stop()
 
     def _wind_down(self, grace: float, reason: StopReason = StopReason.PERSON) -> None:
-        self._stop(reason)
-        asyncio.get_running_loop().call_later(grace, self._disconnect, reason)
+        self._throttle.hurry()
+        self._stopper.wind_down(grace, reason)
 
     def _resize(self, height: int, width: int) -> None:
         self.result.width = width
@@ -363,38 +375,21 @@ class Session:
     def _after_change(self) -> None:
         if self._conversation is not None:
             self._conversation.wake()
+        self._reaching.wake()
         if self._protocol.ended:
             self._over.set()
 
     def _finish(self, failure: NomadMagicError | None) -> None:
         result, protocol = self.result, self._protocol
-        # A failure of our own is not an end that the protocol knows.
-        protocol.failed()
-        result.ended = _now()
-        result.exit_code = protocol.exit_code
-        result.outcome = outcome.outcome(protocol)
-        if failure is not None:
-            leaving.settle(failure, result.masker.shown)
-            result.reason = failure.message
-        elif result.outcome is Outcome.NOT_STARTED:
-            result.reason = "stopped before the action was started"
-        self.error = outcome.final_error(
+        self.error = outcome.conclude(
             result,
             failure,
             protocol,
             given=self.target.given,
             timeout=self.options.timeout,
         )
-        if self.error is not None:
-            # What has been added since, too.
-            leaving.settle(self.error, result.masker.shown)
-            self.error.result = result
         # What was typed may be long, and the session outlives the run.
         protocol.forget_stdin()
         loop.discard(self)
         self._done.set()
         self._listeners.tell(Ended(result, self.error))
-
-
-def _now() -> datetime:
-    return datetime.now().astimezone()

@@ -32,10 +32,9 @@ from nomad_magic.nomad.frames import (
     decode_input,
     encode,
 )
+from nomad_magic.nomad.ladder import KEYS, SIGNAL_NAMES
 from nomad_magic.nomad.protocol import (
-    CTRL_BACKSLASH,
     CTRL_C,
-    CTRL_D,
     REFUSAL_SECONDS,
     Event,
     ExecProtocol,
@@ -45,6 +44,7 @@ from nomad_magic.nomad.protocol import (
     Refused,
     State,
 )
+from nomad_magic.nomad.stdin import CTRL_D
 from nomad_magic.record.facts import Rung, StopReason
 
 WIRE = Path(__file__).parents[1] / "data" / "wire"
@@ -52,7 +52,7 @@ WIRE = Path(__file__).parents[1] / "data" / "wire"
 
 def escaped(protocol: ExecProtocol) -> bool:
     """Whether the escape character was typed, before anyone else asked for the end."""
-    return protocol.stop_reason is StopReason.ESCAPE
+    return protocol.ladder.reason is StopReason.ESCAPE
 
 
 def session(*, tty: bool = False, escape: str = "", now: float = 0.0) -> ExecProtocol:
@@ -160,7 +160,7 @@ def test_a_recorded_run_goes_as_recorded(
     protocol, happened = replay(name, body=body)
     assert happened == [*events, Exited(code)]
     assert (protocol.state, protocol.exit_code) == (State.EXITED, code)
-    assert (protocol.rung, protocol.sent) == (Rung.NONE, len(body))
+    assert (protocol.ladder.rung, protocol.sent) == (Rung.NONE, len(body))
 
 
 def test_the_recorded_ctrl_c_goes_as_recorded() -> None:
@@ -169,7 +169,7 @@ def test_the_recorded_ctrl_c_goes_as_recorded() -> None:
     ticks = b"".join(b"tick %d\r\n" % number for number in range(1, 7)) + b"^C"
     assert b"".join(event.data for event in events[:-1]) == ticks
     assert events[-1] == Exited(130)
-    assert (protocol.state, protocol.rung) == (State.EXITED, Rung.INTERRUPT)
+    assert (protocol.state, protocol.ladder.rung) == (State.EXITED, Rung.INTERRUPT)
 
 
 def test_the_recorded_heartbeats_go_as_recorded() -> None:
@@ -183,7 +183,7 @@ def test_the_recorded_escape_goes_as_recorded() -> None:
     """Nothing is sent for it: the connection is closed, and that is all that is known."""
     protocol, events = replay("tty-escape", typed_last=b"~.")
     assert events == []
-    assert (protocol.state, protocol.rung) == (State.DISCONNECTED, Rung.DISCONNECT)
+    assert (protocol.state, protocol.ladder.rung) == (State.DISCONNECTED, Rung.DISCONNECT)
     assert escaped(protocol)
     assert protocol.exit_code is None
 
@@ -321,7 +321,7 @@ def test_the_ladder_with_a_tty() -> None:
     assert frames(protocol) == [stdin(CTRL_C)]
     assert protocol.next_rung is Rung.QUIT
     assert protocol.stop() is Rung.QUIT
-    assert frames(protocol) == [stdin(CTRL_BACKSLASH)]
+    assert frames(protocol) == [stdin(KEYS[Rung.QUIT])]
     assert protocol.state is State.RUNNING
     assert protocol.next_rung is Rung.DISCONNECT
     assert protocol.stop() is Rung.DISCONNECT
@@ -338,7 +338,7 @@ def test_the_ladder_without_a_tty() -> None:
     protocol.type(b"waiting")
     assert protocol.next_rung is Rung.DISCONNECT
     assert protocol.stop() is Rung.DISCONNECT
-    assert (protocol.state, protocol.rung) == (State.DISCONNECTED, Rung.DISCONNECT)
+    assert (protocol.state, protocol.ladder.rung) == (State.DISCONNECTED, Rung.DISCONNECT)
     assert frames(protocol) == []
 
 
@@ -352,7 +352,7 @@ def test_a_ctrl_c_overtakes_waiting_stdin() -> None:
     protocol.stop()
     assert frames(protocol) == [
         stdin(CTRL_C),
-        stdin(CTRL_BACKSLASH),
+        stdin(KEYS[Rung.QUIT]),
         *[stdin(b"x" * STDIN_CHUNK)] * 2,
     ]
     assert protocol.sent == 3 * STDIN_CHUNK
@@ -383,7 +383,7 @@ def test_an_exit_after_stop_keeps_its_code() -> None:
     protocol = session(tty=True)
     protocol.stop()
     assert protocol.receive('{"exited":true,"result":{}}') == [Exited(0)]
-    assert (protocol.state, protocol.exit_code, protocol.rung) == (
+    assert (protocol.state, protocol.exit_code, protocol.ladder.rung) == (
         State.EXITED,
         0,
         Rung.INTERRUPT,
@@ -408,7 +408,7 @@ def test_whoever_goes_on_typing_begins_the_ladder_anew(
     assert [protocol.stop(), protocol.stop()] == [Rung.INTERRUPT, Rung.QUIT]
     protocol.type(typed, reply=reply)
     assert protocol.next_rung is after
-    assert (protocol.stop_reason is None) == (after is Rung.INTERRUPT)
+    assert (protocol.ladder.reason is None) == (after is Rung.INTERRUPT)
 
 
 def test_a_timeout_is_not_typed_away() -> None:
@@ -416,14 +416,14 @@ def test_a_timeout_is_not_typed_away() -> None:
     protocol = session(tty=True)
     protocol.stop(StopReason.TIMEOUT)
     protocol.type(b"x")
-    assert protocol.stop_reason is StopReason.TIMEOUT
+    assert protocol.ladder.reason is StopReason.TIMEOUT
 
 
 def test_disconnect_goes_straight_to_the_last_rung() -> None:
     """From the first one too."""
     protocol = session(tty=True)
     protocol.disconnect()
-    assert (protocol.state, protocol.rung, escaped(protocol)) == (
+    assert (protocol.state, protocol.ladder.rung, escaped(protocol)) == (
         State.DISCONNECTED,
         Rung.DISCONNECT,
         False,
@@ -678,9 +678,9 @@ def test_nothing_changes_after_the_end(end: State, tty: bool) -> None:
     before = (
         protocol.state,
         protocol.exit_code,
-        protocol.rung,
+        protocol.ladder.rung,
         protocol.sent,
-        protocol.stop_reason,
+        protocol.ladder.reason,
     )
     assert before[0] is end
     protocol.type(b"more")
@@ -698,9 +698,9 @@ def test_nothing_changes_after_the_end(end: State, tty: bool) -> None:
     assert before == (
         protocol.state,
         protocol.exit_code,
-        protocol.rung,
+        protocol.ladder.rung,
         protocol.sent,
-        protocol.stop_reason,
+        protocol.ladder.reason,
     )
 
 
@@ -737,7 +737,7 @@ def test_before_it_was_asked_for_a_run_is_given_up(end: str, tty: bool) -> None:
     protocol = ExecProtocol(tty=tty)
     assert protocol.next_rung is Rung.GIVE_UP
     getattr(protocol, end)()
-    assert (protocol.state, protocol.rung) == (State.NOT_STARTED, Rung.GIVE_UP)
+    assert (protocol.state, protocol.ladder.rung) == (State.NOT_STARTED, Rung.GIVE_UP)
     protocol.opening()
     protocol.opened(0.0)
     assert (protocol.state, protocol.ended) == (State.NOT_STARTED, True)
@@ -750,6 +750,52 @@ def test_while_it_opens_the_ladder_ends_with_the_connection() -> None:
     protocol.opening()
     assert protocol.stop() is Rung.DISCONNECT
     assert protocol.state is State.DISCONNECTED
+
+
+def test_a_signal_waits_for_the_session() -> None:
+    """Where a second session may send it; the next press does not wait any more."""
+    protocol = ExecProtocol(tty=False, reach=True)
+    protocol.opening()
+    assert protocol.stop() is Rung.SIGNAL
+    assert (protocol.next_signal(), protocol.next_rung) == (Rung.NONE, Rung.DISCONNECT)
+    protocol.opened(0.0)
+    assert protocol.next_signal() is Rung.SIGNAL
+    assert (protocol.next_signal(), protocol.next_rung) == (Rung.NONE, Rung.KILL)
+
+
+@pytest.mark.parametrize(
+    ("tty", "rungs"),
+    [
+        (True, [Rung.INTERRUPT, Rung.QUIT, Rung.KILL, Rung.DISCONNECT]),
+        (False, [Rung.SIGNAL, Rung.KILL, Rung.DISCONNECT]),
+    ],
+)
+@pytest.mark.parametrize("hopeless_after", [None, 0, 1])
+def test_the_ladder_with_reach(tty: bool, rungs: list[Rung], hopeless_after: int | None) -> None:
+    """Rungs that need a second session are left out once there is known to be no way to one."""
+    protocol = ExecProtocol(tty=tty, reach=True)
+    protocol.opened(0.0)
+    climbed = []
+    while not protocol.ended:
+        if len(climbed) == hopeless_after:
+            protocol.signalled(sent=False, hopeless=True)
+            rungs = [rung for rung in rungs if rung in climbed or rung not in SIGNAL_NAMES]
+        climbed.append(protocol.stop())
+        signal = protocol.next_signal()
+        assert signal is (climbed[-1] if climbed[-1] in SIGNAL_NAMES else Rung.NONE)
+    assert climbed == rungs
+
+
+def test_what_was_not_reached_was_not_interrupted() -> None:
+    """An action that ends by itself after a signal that never came has simply ended."""
+    for sent in (False, True):
+        protocol = ExecProtocol(tty=False, reach=True)
+        protocol.opened(0.0)
+        protocol.stop()
+        assert protocol.next_signal() is Rung.SIGNAL
+        protocol.signalled(sent=sent, hopeless=False)
+        protocol.receive(encode(OutputFrame(exited=True, result=Exit(exit_code=0))))
+        assert protocol.ladder.touched is sent
 
 
 @pytest.mark.parametrize(
@@ -792,7 +838,7 @@ class AnySession(RuleBasedStateMachine):
         self.protocol.type(data)
         if data.strip(b"\x03"):
             # Whoever goes on typing begins the ladder anew.
-            self.rung = min(self.rung, self.protocol.rung)
+            self.rung = min(self.rung, self.protocol.ladder.rung)
 
     @rule()
     def end_stdin(self) -> None:
@@ -865,8 +911,8 @@ class AnySession(RuleBasedStateMachine):
 
     @invariant()
     def the_ladder_is_only_climbed(self) -> None:
-        assert self.protocol.rung >= self.rung
-        self.rung = self.protocol.rung
+        assert self.protocol.ladder.rung >= self.rung
+        self.rung = self.protocol.ladder.rung
         assert (self.rung is Rung.DISCONNECT) == (self.protocol.state is State.DISCONNECTED)
         assert (self.protocol.next_rung is Rung.NONE) == (self.protocol.state is not State.RUNNING)
 

@@ -245,14 +245,32 @@ def test_each_press_climbs_a_rung_and_the_label_says_which(page: Page) -> None:
     assert "(exit 131)" in page.shown[page.order[1]]["text/plain"]
 
 
-def test_without_a_terminal_the_label_is_disconnect(page: Page) -> None:
+def test_without_a_terminal_a_signal_is_sent(page: Page) -> None:
+    """The button says so, then what comes next, and the record what was done."""
+    page.run(f"%nomad_action {SERVER} -t=false stubborn")
+    started(page)
+    assert page.state["rung"] == "signal"
+    page.send({"type": "stop", "rung": "signal"})
+    page.until(lambda: page.state["rung"] == "kill" and page.state["deed"], "the next rung")
+    assert page.state["deed"].startswith("SIGINT sent to process ")
+    page.send({"type": "stop", "rung": "kill"})
+    page.finish()
+    record = page.shown[page.order[1]]["text/plain"]
+    assert "interrupted (exit 137)" in record
+    assert "SIGINT sent to process " in record
+    assert "SIGKILL sent to process " in record
+
+
+def test_without_reach_the_label_is_disconnect(page: Page) -> None:
     """The button says that it can only disconnect, and the record what that means."""
-    page.run(f"%nomad_action {SERVER} -t=false forever")
+    page.run(f"%config NomadMagics.reach = False\n%nomad_action {SERVER} -t=false forever")
     started(page)
     assert page.state["rung"] == "disconnect"
     page.send({"type": "stop", "rung": "disconnect"})
     page.finish()
     assert "the process may still run in allocation" in page.shown[page.order[1]]["text/plain"]
+    page.run("%config NomadMagics.reach = True")
+    page.finish()
 
 
 def test_all_output_arrives_in_order(page: Page) -> None:

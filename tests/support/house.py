@@ -52,11 +52,14 @@ ENTRIES = {
 
 PURE = {
     *("errors", "go", "record.facts", "record.humanize", "record.masking"),
-    *("record.spellings", "record.userinfo", "record.visible"),
+    *("record.sighting", "record.spellings", "record.userinfo", "record.visible"),
     *(
         "nomad.address",
         "nomad.alternatives",
         "nomad.escape",
+        "nomad.ladder",
+        "nomad.processes",
+        "nomad.stdin",
         "nomad.frames",
         "nomad.link",
         "nomad.locate",

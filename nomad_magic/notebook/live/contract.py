@@ -90,10 +90,20 @@ RUNGS: Final[dict[str, tuple[str, str, str]]] = {
         "given up",
     ),
     Rung.INTERRUPT.name.lower(): ("Stop", "Sends Ctrl-C to the action.", "Ctrl-C sent"),
+    Rung.SIGNAL.name.lower(): (
+        "Stop",
+        "Sends SIGINT to the action's process, by a second session in its task.",
+        "sending SIGINT",
+    ),
     Rung.QUIT.name.lower(): (
         "Force stop",
         "Sends Ctrl-\\ to the action, which ends what ignores Ctrl-C.",
         "Ctrl-\\ sent",
+    ),
+    Rung.KILL.name.lower(): (
+        "Kill",
+        "Sends SIGKILL to the action's process and what it started, by a second session.",
+        "sending SIGKILL",
     ),
     Rung.DISCONNECT.name.lower(): (
         "Disconnect",
@@ -111,7 +121,7 @@ OUTCOMES: Final[dict[str, tuple[str, str]]] = {
 
 TRAITS: Final = (
     *("action", "target", "when", "phase", "status", "outcome", "elapsed_ms", "rung", "climbed"),
-    *("tty", "rows", "pumped", "notice", "background", "control", "draft"),
+    *("deed", "tty", "rows", "pumped", "notice", "background", "control", "draft"),
 )
 """The traits of an action's widget that the page reads."""
 

@@ -60,6 +60,7 @@ class ActionWidget(anywidget.AnyWidget):
     elapsed_ms = Float(0.0).tag(sync=True)
     rung = Unicode().tag(sync=True)
     climbed = Unicode(rung_name(Rung.NONE)).tag(sync=True)
+    deed = Unicode().tag(sync=True)
     tty = Bool().tag(sync=True)
     rows = Int(ROWS).tag(sync=True)
     pumped = Bool().tag(sync=True)

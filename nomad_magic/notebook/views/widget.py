@@ -236,6 +236,8 @@ class WidgetView(View):
             shown.target = session.result.target
             shown.rung = rung_name(session.next_stop)
             shown.climbed = rung_name(session.rung)
+            last = session.result.deeds[-1:]
+            shown.deed = last[0].words if last and last[0].rung is session.rung else ""
             shown.notice = "\n".join(session.result.notices)
             if shown.phase == Phase.STARTING.value and session.result.started and not session.done:
                 shown.elapsed_ms = session.elapsed * 1000

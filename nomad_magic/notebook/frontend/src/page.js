@@ -65,7 +65,9 @@ export class Page {
 
   /** What was done to stop the action; empty while nobody has asked for that. */
   get stopping() {
-    return this.ended ? "" : (RUNGS[this.traits.climbed]?.said ?? "");
+    const said = RUNGS[this.traits.climbed]?.said;
+    // What came of it, once that is known.
+    return this.ended || !said ? "" : this.traits.deed || said;
   }
 
   get ended() {

@@ -1,0 +1,128 @@
+"""When a run's process is looked for and signalled: as rungs are climbed, and after its end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from nomad_magic.nomad.ladder import SIGNAL_NAMES
+from nomad_magic.nomad.processes import Span
+from nomad_magic.nomad.protocol import State
+from nomad_magic.nomad.reach import SECONDS, Reach
+from nomad_magic.record.facts import Rung
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nomad_magic.nomad.client import Client
+    from nomad_magic.nomad.options import Options
+    from nomad_magic.nomad.protocol import ExecProtocol
+    from nomad_magic.nomad.resolve import Resolved
+    from nomad_magic.record.result import ActionResult
+    from nomad_magic.record.sighting import Sighting
+
+SETTLE_SECONDS: Final = 0.5
+"""How long a run that has ended waits for what its last signal's session says."""
+
+CLOSED_SECONDS: Final = 1.0
+"""How long the look may take after someone closed the connection, and waits for the cell."""
+
+LOST_SECONDS: Final = 3.0
+"""The same where the connection was lost: the way there may be, too."""
+
+
+class Reaching:
+    """One run's.
+
+    Args:
+        protocol: Says which signal is due, and hears what became of it.
+        action: The action's name.
+        result: Takes what a look saw.
+        done: Is called with what a signal's session saw and did.
+        wrote: Returns when the first output came, by the monotonic clock; None before.
+
+    Attributes:
+        asked: When the action's session was asked for, by the monotonic clock.
+        opened: When it was open.
+    """
+
+    def __init__(
+        self,
+        protocol: ExecProtocol,
+        action: str,
+        result: ActionResult,
+        *,
+        done: Callable[[Rung, Sighting], None],
+        wrote: Callable[[], float | None],
+    ) -> None:
+        self.asked: float | None = None
+        self.opened: float | None = None
+        self._protocol = protocol
+        self._action = action
+        self._result = result
+        self._done = done
+        self._wrote = wrote
+        self._reach: Reach | None = None
+        self._work: asyncio.Task[None] | None = None
+
+    def located(self, client: Client, options: Options, resolved: Resolved) -> None:
+        """It is known now where the action runs.
+
+        Args:
+            client: Of the configured address.
+            options: The bounds of each wait, and whether processes are looked for at all.
+            resolved: Where.
+        """
+        if options.reach:
+            self._reach = Reach(client, options, resolved, action=self._action)
+
+    def wake(self) -> None:
+        """A signal may be due; in the loop's thread."""
+        if self._reach is None or (self._work is not None and not self._work.done()):
+            return
+        if (rung := self._protocol.next_signal()) is not Rung.NONE:
+            self._work = asyncio.create_task(self._signal(self._reach, rung))
+
+    async def _signal(self, reach: Reach, rung: Rung) -> None:
+        while rung is not Rung.NONE:
+            sighting = await reach.signal(self._span, SIGNAL_NAMES[rung])
+            sent = bool(sighting.signalled)
+            self._protocol.signalled(sent=sent, hopeless=sighting.hopeless)
+            self._done(rung, sighting)
+            rung = self._protocol.next_signal()
+
+    async def end(self) -> None:
+        """After the run: hear what the last signal's session says, and see what became of it.
+
+        That is one look, where no exit code came.
+        """
+        if self._work is not None:
+            await asyncio.wait({self._work}, timeout=SETTLE_SECONDS)
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+        match self._protocol.state:
+            case _ if self.opened is None:
+                # What did not answer that request will hardly answer this one.
+                return
+            case State.DISCONNECTED:
+                await self.look(CLOSED_SECONDS)
+            case State.LOST:
+                await self.look(LOST_SECONDS)
+
+    async def look(self, seconds: float = SECONDS) -> Sighting | None:
+        """Look what became of the process; None where there is no way to.
+
+        Args:
+            seconds: How long that may take.
+        """
+        if self._reach is None or self.asked is None:
+            return None
+        runs = self._protocol.state is State.RUNNING
+        seen = await self._reach.look(self._span, runs=runs, seconds=seconds)
+        self._result.seen = seen = seen.shown(self._result.masker)
+        return seen
+
+    def _span(self) -> Span:
+        asked = self.asked or 0.0
+        opened = asked if self.opened is None else self.opened
+        return Span(asked=asked, opened=opened, wrote=self._wrote())
