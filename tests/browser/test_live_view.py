@@ -495,36 +495,6 @@ def test_ten_background_runs_at_once(
     assert shown(notebook.save(), 2).strip() == "10"
 
 
-def test_thirty_views_at_once(opened: Callable[..., Notebook]) -> None:
-    """Each shows its own output, and Stop in the 17th ends that run and no other."""
-    start = f"""\
-for number in range({{}}, {{}}):
-    run = %nomad_action {SERVER} cat &
-    runs.append(run)
-    run.type(f"view {{{{number}}}} here\\n".encode())"""
-    ended = "[number for number, run in enumerate(runs) if run.done]"
-    stop = "for run in runs: run.stop()\nprint([run.wait(20).exit_code for run in runs].count(130))"
-    # Lab shows no more than 50 outputs of a cell, and each run has two.
-    starts = [start.format(first, first + 10) for first in (0, 10, 20)]
-    notebook = opened(["runs = []", *starts, f"runs[16].wait(20)\nprint({ended})", stop])
-    for index in range(5):
-        notebook.run(index)
-        notebook.wait_done(index)
-    for number in range(30):
-        view = notebook.cell(2 + number // 10).locator(".nomad-action").nth(number % 10)
-        expect(view.locator(".xterm")).to_contain_text(f"view {number} here", timeout=MS)
-    view = notebook.cell(3).locator(".nomad-action").nth(6)
-    view.get_by_role("button", name="Stop", exact=True).click()
-    expect(notebook.cell(3)).to_contain_text("interrupted (exit 130)", timeout=MS)
-    for index in (5, 6):
-        notebook.run(index)
-        notebook.wait_done(index)
-    saved = notebook.save()
-    assert shown(saved, 5).strip() == "[16]"
-    assert shown(saved, 6).strip() == "30"
-    check_saved(saved)
-
-
 def test_a_background_run_goes_on_and_stops_while_a_plain_cell_is_busy(
     opened: Callable[..., Notebook], place: tuple[str, str | None]
 ) -> None:
