@@ -340,3 +340,9 @@ def test_the_lock_pins_all_that_the_project_names() -> None:
     assert len(pinned) == len(re.findall(r"^[a-z]", LOCK, re.MULTILINE))
     assert "://" not in LOCK
     assert "index" not in re.sub(r"#.*", "", LOCK)
+
+
+def test_the_readme_has_what_reach_runs() -> None:
+    """Word for word, for those who write the policies."""
+    script = (ROOT / "nomad_magic" / "nomad" / "reach.sh").read_text()
+    assert f"```sh\n{script}```" in (ROOT / "README.md").read_text()

@@ -29,6 +29,10 @@ STARTING_SECONDS: Final = 0.12
 On Nomad 2.0.6 it is some milliseconds."""
 
 
+APART_SECONDS: Final = 0.08
+"""How much later another of the same command must have begun to be surely another run's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
     """When a run began, by this machine's monotonic clock, in seconds.
@@ -151,6 +155,16 @@ def choose(  # noqa: PLR0913 - each is one side of it, and named
         for one in there
         if one not in alike and not any(other.fullmatch(one.command) for other in known)
     ]
+    soon = [
+        one
+        for one in listing.processes
+        if last < one.start <= last + APART_SECONDS * TICKS
+        and pattern is not None
+        and pattern.fullmatch(one.command)
+    ]
+    if there and soon:
+        # An agent that starts several at once may take its time with some of them.
+        alike += soon
     if len(alike) == 1 and not strange:
         return Choice(ours=alike[0])
     if not alike and len(strange) == 1:

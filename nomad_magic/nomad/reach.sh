@@ -116,17 +116,23 @@ known() {
     if stat "$1"; then case $state in Z | X) ;; *) say "process $1 $start known" ;; esac; fi
 }
 
-stat "$self" || { say "cannot proc"; exit; }
-quick=
-[ ! -r "$proc/$self/task/$self/children" ] || [ ! -d "$proc/$parent/task" ] || quick=yes
-IFS= read -r boot <"$proc/sys/kernel/random/boot_id" 2>/dev/null
-say "here $self $parent ${boot:-none}"
-while IFS=' ' read -r word one two three; do
-    case $word in
-    list) list "$one" ;;
-    known) known "$one" ;;
-    signal) family "$one" "$two" "$three" ;;
-    *) exit ;;
-    esac
-    say done
-done
+# It says a word only once all of this has been read: what comes on stdin then is not script.
+main() {
+    stat "$self" || { say "cannot proc"; exit; }
+    quick=
+    [ ! -r "$proc/$self/task/$self/children" ] || [ ! -d "$proc/$parent/task" ] || quick=yes
+    boot=
+    { IFS= read -r boot <"$proc/sys/kernel/random/boot_id"; } 2>/dev/null
+    say "here $self $parent ${boot:-none}"
+    while IFS=' ' read -r word one two three; do
+        case $word in
+        list) list "$one" ;;
+        known) known "$one" ;;
+        signal) family "$one" "$two" "$three" ;;
+        *) exit ;;
+        esac
+        say done
+    done
+}
+
+main

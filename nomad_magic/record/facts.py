@@ -98,8 +98,8 @@ class StopReason(enum.Enum):
 
 
 _DEEDS: Final = {
-    Rung.INTERRUPT: "Ctrl-C typed",
-    Rung.QUIT: "Ctrl-\\ typed",
+    Rung.INTERRUPT: "Ctrl-C sent",
+    Rung.QUIT: "Ctrl-\\ sent",
     Rung.DISCONNECT: "connection closed",
     Rung.GIVE_UP: "given up",
 }

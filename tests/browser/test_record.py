@@ -109,11 +109,11 @@ def test_every_word_reads(
     notebook.run_all()
     expect(notebook.cell(2).locator(".xterm")).to_contain_text("tick 2", timeout=MS)
     words = notebook.page.evaluate(CONTRASTS, ".nomad-action")
-    assert {"running", "forever", "Disconnect"} <= {text for text, _ in words}
+    assert {"running", "forever", "Stop"} <= {text for text, _ in words}
     notebook.page.set_viewport_size({"width": 620, "height": 900})
     screenshot(notebook, f"running-narrow-{name.lower()}")
     notebook.page.set_viewport_size({"width": 1100, "height": 900})
-    notebook.click_and_time(2, "Disconnect")
+    notebook.click_and_time(2, "Stop")
     notebook.wait_done(3)
     expect(notebook.cell(3).locator(".nomad-magic")).to_be_visible(timeout=MS)
     for index in (1, 2, 3):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
+import random
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +18,7 @@ from support.nomads import until
 import nomad_magic
 from nomad_magic.nomad.frames import HEARTBEAT_SECONDS
 from nomad_magic.record.facts import Outcome, Rung
+from nomad_magic.record.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,12 +70,25 @@ def test_an_interrupt_ends_a_silent_process_on_a_terminal(shell: Shell, quiet: P
     until(lambda: not quiet(), seconds=5, what="the process is gone")
 
 
-def test_an_interrupt_without_a_terminal_says_that_the_process_may_still_run(
+def test_an_interrupt_reaches_a_process_without_a_terminal(shell: Shell, quiet: Pids) -> None:
+    """Ctrl-C without a tty: the process is gone, the exit code 130, and the cell interrupted."""
+    thread = interrupt_when(lambda: bool(quiet()))
+    ran = shell.magic(f"{SERVER} quiet")
+    thread.join()
+    assert isinstance(ran.error, KeyboardInterrupt)
+    assert ran.exit_code == 130
+    assert "interrupted (exit 130)" in str(ran.error)
+    until(lambda: not quiet(), seconds=5, what="the process is gone")
+
+
+def test_an_interrupt_without_reach_says_that_the_process_may_still_run(
     shell: Shell, quiet: Pids
 ) -> None:
     """Ctrl-C without a tty: back at once, no exit code, and the truth about the process."""
     thread = interrupt_when(quiet)
+    shell.run("%config NomadMagics.reach = False")
     ran = shell.magic(f"{SERVER} quiet")
+    shell.run("%config NomadMagics.reach = True")
     thread.join()
     left = quiet()
     end(left)
@@ -81,6 +99,101 @@ def test_an_interrupt_without_a_terminal_says_that_the_process_may_still_run(
     assert result.outcome is Outcome.DISCONNECTED
     assert "may still run in allocation" in str(ran.error)
     assert left, "it does still run, as was said"
+
+
+def begun(action: str, quiet: Pids) -> tuple[nomad_magic.Session, int]:
+    """Begin an action without a terminal; return its session and the process that it started."""
+    before = quiet()
+    session = nomad_magic.start(f"{SERVER} -t=false {action}")
+    until(lambda: len(quiet() - before) == 1, seconds=20, what="its process")
+    (pid,) = quiet() - before
+    return session, pid
+
+
+def test_of_the_same_action_each_stop_ends_its_own(quiet: Pids) -> None:
+    """Eight runs in one task, begun a quarter of a second apart, stopped in a random order.
+
+    The order is another each time; a wrong choice would end another's process in most of them.
+    """
+    runs = []
+    for _ in range(8):
+        runs.append(begun("quiet", quiet))
+        began = time.monotonic()
+        until(lambda at=began: time.monotonic() - at > 0.25, seconds=5, what="a quarter second")
+    random.shuffle(runs)
+    left = {pid for _, pid in runs}
+    for session, pid in runs:
+        session.stop()
+        result = session.wait(10)
+        left.discard(pid)
+        assert (result.exit_code, result.outcome) == (130, Outcome.INTERRUPTED)
+        assert result.deeds[-1].words == f"SIGINT sent to process {pid}"
+        assert quiet() & left == left
+        assert pid not in quiet()
+
+
+def test_what_cannot_be_told_apart_is_left_alone(quiet: Pids) -> None:
+    """Six runs of the same action begun at the same moment: listed, and none touched.
+
+    An agent may start some of them later than others.  Then a stop may end its own, and no other.
+    """
+    sessions = [nomad_magic.start(f"{SERVER} -t=false quiet") for _ in range(6)]
+    until(lambda: len(quiet()) == 6, seconds=20, what="their processes")
+    pids = quiet()
+    untouched = 0
+    for session in sessions:
+        session.stop()
+        until(lambda one=session: bool(one.result.deeds), seconds=10, what="what came of it")
+        words = session.result.deeds[0].words
+        if "cannot be told apart" in words:
+            untouched += 1
+            assert any(str(pid) in words for pid in pids)
+        else:
+            assert session.wait(10).exit_code == 130, words
+    alive = quiet()
+    end(alive)
+    for session in sessions:
+        session.wait(10)
+    assert len(alive) == untouched
+    assert untouched
+
+
+def test_what_ignores_an_interrupt_is_killed_without_a_terminal() -> None:
+    """The next rung is SIGKILL, and the record says both."""
+    session = nomad_magic.start(f"{SERVER} -t=false stubborn")
+    until(lambda: session.result.started is not None, seconds=20, what="the session is open")
+    # The shell has to come to its trap.
+    until(lambda: bool(processes.running(*STUBBORN)), seconds=20, what="its process")
+    session.stop()
+    until(lambda: bool(session.result.deeds), seconds=10, what="the first rung")
+    assert session.next_stop is Rung.KILL
+    session.stop()
+    result = session.wait(10)
+    assert (result.exit_code, result.outcome) == (137, Outcome.INTERRUPTED)
+    record = result.record()
+    assert "SIGINT sent to process" in record
+    assert "SIGKILL sent to process" in record
+
+
+def test_after_a_disconnect_it_is_known_what_became_of_it(quiet: Pids) -> None:
+    """The pid while it runs, by the session, by a pickle and by the record; then that it ended."""
+    session, pid = begun("quiet", quiet)
+    session.disconnect()
+    result = session.wait(10)
+    assert f"process {pid} still runs in allocation" in result.state
+    facts = json.loads(json.dumps(Record(result).metadata()))
+    nowhere = facts | {"seen": None}
+    travelled = pickle.loads(pickle.dumps(result))
+    for record in (facts, nowhere, travelled, {"metadata": {"nomad_magic": facts}}):
+        assert nomad_magic.look(record).words() == f"process {pid} still runs"
+    end({pid})
+    until(lambda: pid not in quiet(), seconds=5, what="it is gone")
+    for record in (facts, nowhere, travelled):
+        assert nomad_magic.look(record).presence == "ended"
+    seen = result.look()
+    assert seen is not None
+    assert seen.words() == "the process has ended"
+    assert "the process has ended in allocation" in result.state
 
 
 def test_the_ladder_ends_what_ignores_an_interrupt() -> None:

@@ -1,0 +1,232 @@
+"""The script that looks for a process, in the shells that a task may have, among real processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from support.nomads import until
+
+from nomad_magic.nomad import reach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SCRIPT = (Path(reach.__file__).parent / "reach.sh").read_text()
+SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash"]}
+ENVIRON = {**os.environ, "NOMAD_ALLOC_ID": "88d4d09e", "NOMAD_TASK_NAME": "server"}
+OLDEST = 10**9
+
+
+SHELLS_OPEN: list[Shell] = []
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """No shell outlives its test."""
+    yield
+    while SHELLS_OPEN:
+        SHELLS_OPEN.pop().kill()
+
+
+class Shell:
+    """The script in a shell, as a session in the task would run it."""
+
+    def __init__(self, words: list[str], *args: str, environ: dict[str, str] | None = None) -> None:
+        name = reach.COMMAND[-1]
+        self.process = subprocess.Popen(
+            [*words, "-s", name, *args],
+            env=environ or ENVIRON,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        SHELLS_OPEN.append(self)
+        self._write(SCRIPT.rstrip())
+        self.first = self._read()
+
+    def ask(self, line: str) -> list[str]:
+        self._write(line)
+        said = []
+        while (one := self._read()) not in {"done", ""}:
+            said.append(one)
+        return said
+
+    def end(self) -> str:
+        """End it as a session ends; return what it said on stderr."""
+        _, errors = self.process.communicate(timeout=10)
+        return str(errors)
+
+    def kill(self) -> None:
+        """End it whatever it does."""
+        self.process.kill()
+        self.process.communicate()
+
+    def _write(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def _read(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
+
+
+def test_the_shells_are_there() -> None:
+    """All three, or these tests would hold less than they say."""
+    assert [name for name in SHELLS if shutil.which(name) is None] == []
+
+
+@pytest.fixture(params=SHELLS.values(), ids=SHELLS)
+def words(request: pytest.FixtureRequest) -> list[str]:
+    found: list[str] = request.param
+    return found
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start processes beside the shell, as an executor does."""
+    started = []
+
+    def one(*command: str, environ: dict[str, str] = ENVIRON) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(command, env=environ))
+        return started[-1]
+
+    yield one
+    for process in started:
+        if process.poll() is None:
+            for below in psutil.Process(process.pid).children(recursive=True):
+                below.kill()
+            process.kill()
+            process.wait()
+
+
+def listed(said: list[str]) -> dict[int, list[str]]:
+    """What was said of each process."""
+    found: dict[int, list[str]] = {}
+    for line in said[1:]:
+        kind, *rest = line.split(" ")
+        if kind == "process":
+            found[int(rest[0])] = [" ".join(rest[1:])]
+        else:
+            found[next(reversed(found))].append(line)
+    return found
+
+
+def test_it_lists_what_was_started_beside_it(
+    words: list[str], start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """With when it began, whether it has the task's variables, and its command."""
+    ours = start("/bin/sh", "-c", "sleep 4401; echo 'two\nlines'")
+    foreign = start("/bin/sleep", "4402", environ={**ENVIRON, "NOMAD_TASK_NAME": "another"})
+    other = Shell(words)
+    shell = Shell(words)
+    found = listed(shell.ask(f"list {OLDEST}"))
+    began = round(psutil.Process(ours.pid).create_time() - psutil.boot_time(), 2)
+    start_ticks, whose = found[ours.pid][0].split()
+    assert (whose, found[ours.pid][1:]) == (
+        "task",
+        [": /bin/sh-csleep 4401; echo 'two", ": lines'"],
+    )
+    assert abs(int(start_ticks) / 100 - began) < 1.5
+    assert found[foreign.pid][0].endswith(" other")
+    assert found[other.process.pid][1:] == ["look"]
+    assert shell.process.pid not in found
+    assert (other.end(), shell.end()) == ("", "")
+
+
+def test_it_signals_one_and_what_that_started(
+    words: list[str], start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """By id, each once; a process that began at another moment is another's, and left alone."""
+    ours = start("/bin/sh", "-c", "(sleep 4403 & sleep 4404; :) & wait; :")
+    beside = start("/bin/sleep", "4405")
+    me = psutil.Process(ours.pid)
+    until(lambda: len(me.children(recursive=True)) == 3, seconds=10, what="the tree")
+    family = {me.pid, *(one.pid for one in me.children(recursive=True))}
+    shell = Shell(words)
+    began = listed(shell.ask(f"list {OLDEST}"))[ours.pid][0].split()[0]
+    assert shell.ask(f"signal TERM {ours.pid} {int(began) + 1}") == [f"gone {ours.pid}"]
+    assert me.status() != psutil.STATUS_ZOMBIE
+    said = [line.split() for line in shell.ask(f"signal TERM {ours.pid} {began}")]
+    assert said[0] == ["signalled", str(ours.pid), began]
+    assert sorted(int(one[1]) for one in said) == sorted(family)
+    assert ours.wait(10) == -signal.SIGTERM
+    assert beside.poll() is None
+    assert shell.ask(f"signal TERM {ours.pid} {began}") == [f"gone {ours.pid}"]
+    assert shell.ask(f"known {ours.pid}") == []
+    assert len(shell.ask(f"known {beside.pid}")) == 1
+    assert shell.end() == ""
+
+
+def test_names_may_hold_anything(
+    words: list[str], start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    """A process's own name stands in the middle of what is read of it."""
+    for name in ("a) S 1 (b", "new\nline", "é ) )"):
+        program = tmp_path / name
+        shutil.copy("/bin/sleep", program)
+        ours = start(str(program), "4406")
+        shell = Shell(words)
+        assert f"{listed(shell.ask(f'list {OLDEST}'))[ours.pid][0]}".endswith(" task")
+        assert shell.end() == ""
+
+
+def made_up(
+    folder: Path, processes: dict[int, tuple[int, int]], *, environ: bytes | None = None
+) -> list[str]:
+    """A `/proc` without lists of children: by id, the parent and the start of each process."""
+    (folder / "uptime").write_text("1000.25 2000.5\n")
+    for pid, (parent, began) in processes.items():
+        one = folder / str(pid)
+        one.mkdir()
+        rest = " ".join(["S", str(parent), *["0"] * 17, str(began), "0"])
+        (one / "stat").write_text(f"{pid} (a b) {rest}\n")
+        (one / "cmdline").write_bytes(b"/bin/sleep\x004407\0")
+        if environ is not None:
+            (one / "environ").write_bytes(environ)
+    return [str(folder), "50", "40"]
+
+
+def test_a_kernel_without_lists_of_children(words: list[str], tmp_path: Path) -> None:
+    """Every process is looked at then; who is too old is left out."""
+    variables = b"A=1\0NOMAD_ALLOC_ID=88d4d09e\0B=a\nb\0NOMAD_TASK_NAME=server\0"
+    processes = {40: (1, 10), 50: (40, 99_000), 60: (40, 99_990), 61: (60, 99_995)}
+    processes |= {70: (40, 50_000), 80: (41, 99_990)}
+    shell = Shell(words, *made_up(tmp_path, processes, environ=variables))
+    said = shell.ask("list 2000")
+    assert said == ["now 100025", "process 60 99990 task", ": /bin/sleep4407"]
+    assert shell.end() == ""
+
+
+@pytest.mark.parametrize("environ", [None, b""])
+def test_what_is_hidden_is_said_to_be(
+    words: list[str], tmp_path: Path, environ: bytes | None
+) -> None:
+    """Of another user's process the environment cannot be read."""
+    processes = {40: (1, 10), 50: (40, 99_000), 60: (40, 99_990)}
+    shell = Shell(words, *made_up(tmp_path, processes, environ=environ))
+    assert shell.ask("list 500") == ["now 100025", "process 60 99990 hidden", ": /bin/sleep4407"]
+    assert shell.end() == ""
+
+
+def test_without_proc_it_says_so(words: list[str], tmp_path: Path) -> None:
+    """And ends."""
+    shell = Shell(words, str(tmp_path))
+    assert shell.first == "cannot proc"
+    assert shell.process.wait(10) == 0
+
+
+def test_it_ends_with_its_input(words: list[str]) -> None:
+    """Also where the session is torn off: nothing is left in the task."""
+    shell = Shell(words)
+    assert shell.first.startswith("here ")
+    assert shell.end() == ""
+    assert shell.process.returncode == 0
