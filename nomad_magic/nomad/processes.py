@@ -140,51 +140,51 @@ def choose(  # noqa: PLR0913 - each is one side of it, and named
     """
     first = listing.now - (answered - span.asked) * TICKS - ROUNDING
     last = listing.now - (asked - span.latest) * TICKS + ROUNDING
-
-    def then(processes: Iterable[Process]) -> list[Process]:
-        return [one for one in processes if first <= one.start <= last]
-
-    if hidden := then(listing.hidden):
+    hidden = [one for one in listing.hidden if first <= one.start <= last]
+    if hidden:
         return Choice(instead=tuple(hidden), why="its environment is hidden from the task's shell")
-    there = then(listing.processes)
     pattern = _pattern(command) if command is not None else None
-    alike = [one for one in there if pattern is not None and pattern.fullmatch(one.command)]
     known = [_pattern(other) for other in others]
-    strange = [
-        one
-        for one in there
-        if one not in alike and not any(other.fullmatch(one.command) for other in known)
-    ]
-    soon = [
+
+    def alike(one: Process) -> bool:
+        return pattern is not None and pattern.fullmatch(one.command) is not None
+
+    # What is not of another action may be of this one: a program may change its title, and a shell
+    # become the program that it starts.
+    possible = [
         one
         for one in listing.processes
-        if last < one.start <= last + APART_SECONDS * TICKS
-        and pattern is not None
-        and pattern.fullmatch(one.command)
+        if one.start >= first
+        and (alike(one) or not any(other.fullmatch(one.command) for other in known))
     ]
-    if there and soon:
-        # An agent that starts several at once may take its time with some of them.
-        alike += soon
-    if len(alike) == 1 and not strange:
-        return Choice(ours=alike[0])
-    if not alike and len(strange) == 1:
-        # A program may change its title, or a shell become the program that it starts.
-        if runs:
-            return Choice(ours=strange[0])
+    then = [one for one in possible if one.start <= last]
+    # An agent that starts several at once may take its time with some of them.
+    near = [one for one in possible if one.start <= last + APART_SECONDS * TICKS]
+    if len(then) == len(near) == 1 and (runs or alike(then[0])):
+        return Choice(ours=then[0])
+    if len(near) > 1 and then:
+        pids = ", ".join(str(one.pid) for one in near)
         return Choice(
-            instead=tuple(strange),
-            why=f"process {strange[0].pid} began then and shows another command",
+            instead=tuple(near), why=f"processes {pids} began then and cannot be told apart"
         )
-    if alike or strange:
-        both = tuple(alike + strange)
-        pids = ", ".join(str(one.pid) for one in both)
-        return Choice(instead=both, why=f"processes {pids} began then and cannot be told apart")
-    later = [one for one in listing.processes if one.start > last]
-    doubtful = tuple(one for one in later if pattern is not None and pattern.fullmatch(one.command))
-    if doubtful and span.wrote is None:
-        pids = ", ".join(str(one.pid) for one in doubtful)
-        return Choice(instead=doubtful, why=f"process {pids} of this command began later")
+    if then:
+        why = f"process {then[0].pid} began then and shows another command"
+        return Choice(instead=tuple(then), why=why)
+    late = [one for one in possible if _may_be_late(one, listing, span, answered)]
+    if late and not runs:
+        pids = ", ".join(str(one.pid) for one in late)
+        return Choice(instead=tuple(late), why=f"process {pids} began a little later")
     return Choice(why="no process of the task began when it did")
+
+
+def _may_be_late(one: Process, listing: Listing, span: Span, answered: float) -> bool:
+    """Whether a process that began late may be the run's all the same.
+
+    Before its first output at any rate; a silent one may have been slow to start.
+    """
+    if span.wrote is None:
+        return True
+    return one.start <= listing.now - (answered - span.wrote) * TICKS + ROUNDING
 
 
 # What Nomad puts something in the place of when it starts the command.

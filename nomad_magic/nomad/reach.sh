@@ -53,9 +53,13 @@ about() {
         text=
         { while IFS= read -r part || [ -n "$part" ]; do text="$text$part"; done; } <"$proc/$1/environ" 2>/dev/null
         whose=other
+        # What parts the variables is lost to a shell: of one task's name another's may be the
+        # beginning, of its folder it is not.
+        folder=${NOMAD_TASK_DIR:+NOMAD_TASK_DIR=$NOMAD_TASK_DIR}
         case $text in
         '') whose=hidden ;;
-        *"NOMAD_ALLOC_ID=$NOMAD_ALLOC_ID"*) case $text in *"NOMAD_TASK_NAME=$NOMAD_TASK_NAME"*) whose=task ;; esac ;;
+        *"NOMAD_ALLOC_ID=$NOMAD_ALLOC_ID"*) case $text in *"NOMAD_TASK_NAME=$NOMAD_TASK_NAME"*)
+            case $text in *"$folder"*) whose=task ;; esac ;; esac ;;
         esac
     fi
     say "process $1 $start $whose"
