@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nomad_magic.record.humanize import seconds
@@ -106,25 +106,14 @@ class Sighting:
 
     def shown(self, masker: Masker) -> Sighting:
         """Return it as it can be shown: commands and reasons are others' words."""
-        processes = tuple(
-            Process(
-                pid=one.pid,
-                start=one.start,
-                age=one.age,
-                command=masker.shown(one.command),
-                boot=masker.name(one.boot),
-            )
-            for one in self.processes
-        )
-        return Sighting(
-            time=self.time,
-            presence=self.presence,
-            processes=processes,
+        return replace(
+            self,
+            processes=tuple(
+                replace(one, command=masker.shown(one.command), boot=masker.name(one.boot))
+                for one in self.processes
+            ),
             why=masker.shown(self.why),
-            signal=self.signal,
-            signalled=self.signalled,
             by=masker.shown(self.by),
-            hopeless=self.hopeless,
         )
 
 

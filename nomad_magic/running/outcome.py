@@ -73,14 +73,14 @@ def conclude(
     given: bool,
     timeout: float | None,
 ) -> NomadMagicError | None:
-    """Write down how a session ended, and return the error that it raises.
+    """Write down how a session ended, and return the error that it raises; None for no error.
 
     Args:
         result: Takes what is known.
-        failure: As for `final_error`.
-        protocol: As for `final_error`.
-        given: As for `final_error`.
-        timeout: As for `final_error`.
+        failure: What kept it from its end, if anything.
+        protocol: Its state machine, at its end.
+        given: Someone said which agent is meant.
+        timeout: The bound of the action's time, in seconds.
     """
     result.ended = datetime.now().astimezone()
     result.exit_code = protocol.exit_code
@@ -88,9 +88,12 @@ def conclude(
     if failure is not None:
         leaving.settle(failure, result.masker.shown)
         result.reason = failure.message
-    elif result.outcome is Outcome.NOT_STARTED:
-        result.reason = "stopped before the action was started"
-    error = final_error(result, failure, protocol, given=given, timeout=timeout)
+        _explain(failure, result, protocol, given=given)
+        error: NomadMagicError | None = failure
+    else:
+        if result.outcome is Outcome.NOT_STARTED:
+            result.reason = "stopped before the action was started"
+        error = _error_of_end(result, protocol, timeout or 0.0)
     if error is not None:
         # What has been added since, too.
         leaving.settle(error, result.masker.shown)
@@ -98,37 +101,29 @@ def conclude(
     return error
 
 
-def final_error(
-    result: ActionResult,
-    failure: NomadMagicError | None,
-    protocol: ExecProtocol,
-    *,
-    given: bool,
-    timeout: float | None,
+def _explain(
+    failure: NomadMagicError, result: ActionResult, protocol: ExecProtocol, *, given: bool
+) -> None:
+    """Say in a failure's hint what is known of the process, and what to do."""
+    if isinstance(failure, ConnectionLost):
+        failure.hint = _may_still_run(result, "The connection ended before the action did.")
+    if isinstance(failure, Unreachable) and not given:
+        failure.hint = _NO_ADDRESS
+    if protocol.state is State.DISCONNECTED and _MAY_HAVE_STARTED not in failure.hint:
+        failure.hint = f"{failure.hint} {_MAY_HAVE_STARTED}".strip()
+
+
+def _error_of_end(
+    result: ActionResult, protocol: ExecProtocol, timeout: float
 ) -> NomadMagicError | None:
-    """Return the error that a finished session raises; None when nothing failed.
+    """Return the error that an end in good order is.
 
     A session that a person stopped did what it was told: that is not a failure, whatever the
     action made of it.
-
-    Args:
-        result: What is known of the run.
-        failure: What kept it from its end, if anything.
-        protocol: Its state machine, at its end.
-        given: Someone said which agent is meant.
-        timeout: The bound of the action's time, in seconds.
     """
-    if failure is not None:
-        if isinstance(failure, ConnectionLost):
-            failure.hint = _may_still_run(result, "The connection ended before the action did.")
-        if isinstance(failure, Unreachable) and not given:
-            failure.hint = _NO_ADDRESS
-        if protocol.state is State.DISCONNECTED and _MAY_HAVE_STARTED not in failure.hint:
-            failure.hint = f"{failure.hint} {_MAY_HAVE_STARTED}".strip()
-        return failure
     match protocol.ladder.reason:
         case StopReason.TIMEOUT:
-            return _after_timeout(result, timeout or 0.0)
+            return _after_timeout(result, timeout)
         case StopReason.ESCAPE if protocol.state is State.DISCONNECTED:
             return Disconnected(
                 f"Connection closed\n{PREFIX}context canceled",
