@@ -51,8 +51,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 @pytest.fixture(scope="session")
 def embedded_agent() -> Iterator[nomads.Agent]:
-    """The embedded agent with the three job files, and one for terminals."""
-    jobs = [*nomads.JOB_FILES, nomads.JOBS / "terminal.nomad.hcl"]
+    """The embedded agent with the three job files, and that for the edges of a run."""
+    jobs = [*nomads.JOB_FILES, nomads.JOBS / "ends.nomad.hcl"]
     with nomads.embedded(setup=nomads.Setup(jobs=jobs)) as agent:
         yield agent
 

@@ -11,9 +11,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from support import processes
 from support.nomads import until
+from support.recorder import recorder
 
 import nomad_magic
 from nomad_magic.nomad.frames import HEARTBEAT_SECONDS
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.cells import Shell
+    from support.nomads import Agent
 
     Pids = Callable[[], set[int]]
 
@@ -194,6 +197,39 @@ def test_after_a_disconnect_it_is_known_what_became_of_it(quiet: Pids) -> None:
     assert seen is not None
     assert seen.words() == "the process has ended"
     assert "the process has ended in allocation" in result.state
+
+
+@pytest.mark.parametrize("action", ["quiet", "forever"])
+def test_after_a_cut_it_is_known_what_became_of_it(agent: Agent, action: str) -> None:
+    """A silent process runs on, one that writes ends at its next write: as is said, each time.
+
+    Ten cuts of each, at any moment of a write: a look that came too early would be wrong in some.
+    """
+    environ = dict(os.environ)
+    with recorder(agent.address.removeprefix("http://")) as between:
+        environ["NOMAD_ADDR"] = f"http://{between.own}"
+        for _ in range(10):
+            session = nomad_magic.start(f"{SERVER} -t=false {action}", env=environ)
+            until(
+                lambda one=session: (
+                    one.result.transcript.size > 0
+                    if action == "forever"
+                    else one.result.started is not None
+                ),
+                seconds=20,
+                what="it has begun",
+            )
+            found = session.look()
+            assert found is not None
+            pid = found.processes[0].pid
+            between.cut()
+            result = session.wait(20)
+            assert result.outcome is Outcome.LOST
+            there = psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"
+            expected = f"process {pid} still runs" if there else "the process has ended"
+            assert expected in result.state
+            if there:
+                end({pid})
 
 
 def test_the_ladder_ends_what_ignores_an_interrupt() -> None:

@@ -61,7 +61,7 @@ ON_AN_AGENT = [
     ("-job=cahce -group=redis -task=server hello", 'No job(s) with prefix or ID "cahce" found',
      "Did you mean cache, in the namespace default?"),
     ("-job=zzz -group=redis -task=server hello", 'No job(s) with prefix or ID "zzz" found',
-     "The jobs in the namespace default: cache, cache-two, nightly, terminal."),
+     "The jobs in the namespace default: cache, cache-two, ends, nightly."),
     (f"-namespace=defualt {SERVER} hello", 'No job(s) with prefix or ID "cache" found',
      "There is no namespace defualt. Did you mean default?"),
     (f"-region=globl {SERVER} hello", f"{PREFIX}Unexpected response code: 500 (No path to region)",

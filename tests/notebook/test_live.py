@@ -542,7 +542,7 @@ def test_the_pty_has_the_pages_size_from_its_first_frame(
     page.run(
         "from nomad_magic.notebook.live.pages import front_end\n"
         f"front_end.size, front_end.asked, front_end.answered = {known}, False, True\n"
-        "%nomad_action -job=terminal -group=g -task=main first-size"
+        "%nomad_action -job=ends -group=g -task=main first-size"
     )
     if known is None:
         page.until(lambda: page.comm, "the widget")

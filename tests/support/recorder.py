@@ -56,6 +56,17 @@ class Recorder:
     upgrade_delay: float = 0.0
     """Seconds before an upgrade is passed on, whether its client still waits for it or not."""
 
+    carried: list[tuple[asyncio.AbstractEventLoop, asyncio.StreamWriter]] = field(
+        default_factory=list, repr=False
+    )
+    """The clients' ends of what was upgraded."""
+
+    def cut(self) -> None:
+        """Tear off every session, at its client's end."""
+        while self.carried:
+            loop, writer = self.carried.pop()
+            loop.call_soon_threadsafe(writer.transport.abort)
+
     def take(self) -> list[Asked]:
         """Return what was asked since the last time."""
         taken, self.asked = self.asked, []
@@ -79,6 +90,7 @@ class Recorder:
                     await asyncio.sleep(self.upgrade_delay)
                     there = await asyncio.open_connection(*self.upstream.split(":"))
                     there[1].write(head)
+                    self.carried.append((asyncio.get_running_loop(), writer))
                     await relay(reader, writer, *there)
                     return
                 target = head.split(b" ")[1].decode("latin-1")

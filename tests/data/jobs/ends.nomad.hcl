@@ -31,6 +31,11 @@ job "ends" {
         command = "/bin/sh"
         args = ["-c", "cat $NOMAD_TASK_DIR/marks | wc -l"]
       }
+      # The process starts before the agent reads the first frame: until then the size is 0 0.
+      action "first-size" {
+        command = "/bin/sh"
+        args = ["-c", "while size=$(stty size); [ \"$size\" = '0 0' ]; do :; done; echo $size"]
+      }
     }
   }
 }
