@@ -39,8 +39,8 @@ COMMAND: Final = ("/bin/sh", "-s", "nomad_magic-look")
 """What is run in the task: a shell that reads `reach.sh` from its stdin, and a name to know it by.
 In the request's URL that would be too long for some proxies."""
 
-SECONDS: Final = 5.0
-"""How long a look may take."""
+SIGNAL_SECONDS: Final = 5.0
+"""How long a look may take that is to signal."""
 
 WRITING_SECONDS: Final = 0.4
 """After how long it is looked at once more whether a process that writes has ended."""
@@ -121,9 +121,7 @@ class Reach:
             + " < reach.sh"
         )
 
-    async def look(
-        self, span: Callable[[], Span], *, runs: bool, seconds: float = SECONDS
-    ) -> Sighting:
+    async def look(self, span: Callable[[], Span], *, runs: bool, seconds: float) -> Sighting:
         """Look whether the process is there.
 
         Args:
@@ -140,7 +138,7 @@ class Reach:
             span: As for `look`.
             name: `INT` or `KILL`.
         """
-        return await self._visit(span, runs=True, signal=name, seconds=SECONDS)
+        return await self._visit(span, runs=True, signal=name, seconds=SIGNAL_SECONDS)
 
     async def _visit(
         self, span: Callable[[], Span], *, runs: bool, signal: str, seconds: float

@@ -24,7 +24,6 @@ from nomad_magic.record.spellings import (
     spellings,
 )
 from nomad_magic.record.visible import visible, visible_name
-from nomad_magic.terminal import DEFAULT, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,6 +118,9 @@ class Masker:
         return [self._line(line) for line in lines]
 
     def _line(self, line: Line) -> Line:
+        # Who only runs shows nothing.
+        from nomad_magic.terminal import DEFAULT, Span  # noqa: PLC0415
+
         text = "".join(span.text for span in line)
         masked = self.text(text)
         if masked != text:

@@ -7,9 +7,9 @@ middle.  A reader puts all that together again, so it is looked for as a reader 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from html import escape
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.go import go_quote, to_bytes
@@ -44,9 +44,22 @@ _CUT: Final = (
     rb"|\xe2[\x80\x81]?|\xef\xbb?)?\Z"
 ) % (MOST_STRING, MOST_STRING)
 
-_see_through: Final = re.compile(_THROUGH).match
-_is_cut: Final = re.compile(_CUT).match
-_sequences: Final = re.compile(_SEQUENCE)
+
+# To compile them takes milliseconds, and most runs need none.
+@functools.cache
+def _see_through() -> re.Pattern[bytes]:
+    return re.compile(_THROUGH)
+
+
+@functools.cache
+def _is_cut() -> re.Pattern[bytes]:
+    return re.compile(_CUT)
+
+
+@functools.cache
+def _sequences() -> re.Pattern[bytes]:
+    return re.compile(_SEQUENCE)
+
 
 # What one of these begins with, quicker to look for than the whole.
 _CONTROLS: Final = (b"\x1b", b"\x00", b"\x07", b"\x0e", b"\x0f", b"\x7f")
@@ -71,7 +84,7 @@ def spellings(secret: str) -> set[str]:
     Percent-encodings are not among them: `Finder` reads any.
     """
     in_json = json.dumps(secret)[1:-1]
-    in_html = escape(secret)
+    in_html = _escape(secret)
     return {
         secret,
         secret.replace(" ", "+"),
@@ -82,12 +95,19 @@ def spellings(secret: str) -> set[str]:
         go_quote(secret)[1:-1],
         repr(secret)[1:-1],
         in_html,
-        escape(secret, quote=False),
+        _escape(secret, quote=False),
         in_html.replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
         secret.replace("'", "'\\''"),
         secret.replace("'", "'\"'\"'"),
         re.sub(r"([^\w@%+=:,./-])", r"\\\1", secret),
     }
+
+
+def _escape(text: str, *, quote: bool = True) -> str:
+    """Write a text as `html.escape` does, which would load a table of all names of HTML's."""
+    for plain, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(plain, written)
+    return text.replace('"', "&quot;").replace("'", "&#x27;") if quote else text
 
 
 def has_nothings(data: bytes) -> bool:
@@ -101,7 +121,7 @@ def has_nothings(data: bytes) -> bool:
 
 def sequences(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Return where the control sequences in a part of some bytes are."""
-    return (found.span() for found in _sequences.finditer(data, start, end))
+    return (found.span() for found in _sequences().finditer(data, start, end))
 
 
 class Finder:
@@ -202,9 +222,9 @@ def _through(data: bytes, at: int) -> int:
     """Return the place behind what shows nothing; `NOT_YET` where all that came is that."""
     if at < len(data) and data[at] in _PLAIN:
         return at
-    found = _see_through(data, at)
+    found = _see_through().match(data, at)
     at = found.end() if found is not None else at
-    return NOT_YET if _is_cut(data, at) else at
+    return NOT_YET if _is_cut().match(data, at) else at
 
 
 _PLAIN: Final = frozenset(range(ord("!"), 0x7F))

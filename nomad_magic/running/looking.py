@@ -18,6 +18,7 @@ from nomad_magic.nomad.target import read_target
 from nomad_magic.record.record import Record
 from nomad_magic.record.result import ActionResult
 from nomad_magic.record.sighting import Presence, Process, Sighting
+from nomad_magic.running.reaching import LOOK_SECONDS
 
 if TYPE_CHECKING:
     from nomad_magic.nomad.client import Client
@@ -75,7 +76,7 @@ async def look(facts: Mapping[str, Any], environ: Mapping[str, str], options: Op
     )
     started = time.monotonic() - ago
     span = Span(asked=started - CLOCK_SECONDS, opened=started + CLOCK_SECONDS)
-    seen = await reach.look(lambda: span, runs=False)
+    seen = await reach.look(lambda: span, runs=False, seconds=LOOK_SECONDS)
     return seen.shown(client.target.masker())
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.nomad.ladder import SIGNAL_NAMES
-from nomad_magic.nomad.processes import Span
 from nomad_magic.nomad.protocol import State
-from nomad_magic.nomad.reach import SECONDS, Reach
 from nomad_magic.record.facts import Rung
 
 if TYPE_CHECKING:
@@ -16,10 +15,15 @@ if TYPE_CHECKING:
 
     from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.options import Options
+    from nomad_magic.nomad.processes import Span
     from nomad_magic.nomad.protocol import ExecProtocol
+    from nomad_magic.nomad.reach import Reach
     from nomad_magic.nomad.resolve import Resolved
     from nomad_magic.record.result import ActionResult
     from nomad_magic.record.sighting import Sighting
+
+LOOK_SECONDS: Final = 5.0
+"""How long a look may take that someone asked for."""
 
 SETTLE_SECONDS: Final = 0.5
 """How long a run that has ended waits for what its last signal's session says."""
@@ -62,6 +66,7 @@ class Reaching:
         self._result = result
         self._done = done
         self._wrote = wrote
+        self._way: Callable[[], Reach] | None = None
         self._reach: Reach | None = None
         self._work: asyncio.Task[None] | None = None
 
@@ -73,18 +78,24 @@ class Reaching:
             options: The bounds of each wait, and whether processes are looked for at all.
             resolved: Where.
         """
+
+        def make() -> Reach:
+            from nomad_magic.nomad.reach import Reach  # noqa: PLC0415 - most runs need none
+
+            return Reach(client, options, resolved, action=self._action)
+
         if options.reach:
-            self._reach = Reach(client, options, resolved, action=self._action)
+            self._way = make
 
     def wake(self) -> None:
         """A signal may be due; in the loop's thread."""
-        if self._reach is None or (self._work is not None and not self._work.done()):
+        if self._way is None or (self._work is not None and not self._work.done()):
             return
         if (rung := self._protocol.next_signal()) is not Rung.NONE:
-            self._work = asyncio.create_task(self._signal(self._reach, rung))
+            self._work = asyncio.create_task(self._signal(rung))
 
-    async def _signal(self, reach: Reach, rung: Rung) -> None:
-        while rung is not Rung.NONE:
+    async def _signal(self, rung: Rung) -> None:
+        while rung is not Rung.NONE and (reach := self._begun()) is not None:
             sighting = await reach.signal(self._span, SIGNAL_NAMES[rung])
             sent = bool(sighting.signalled)
             self._protocol.signalled(sent=sent, hopeless=sighting.hopeless)
@@ -96,10 +107,13 @@ class Reaching:
 
         That is one look, where no exit code came.
         """
+        # A failure of our own is not an end that the protocol knows.
+        self._protocol.failed()
         if self._work is not None:
             await asyncio.wait({self._work}, timeout=SETTLE_SECONDS)
             self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._work
         match self._protocol.state:
             case _ if self.opened is None:
                 # What did not answer that request will hardly answer this one.
@@ -109,20 +123,28 @@ class Reaching:
             case State.LOST:
                 await self.look(LOST_SECONDS)
 
-    async def look(self, seconds: float = SECONDS) -> Sighting | None:
+    def _begun(self) -> Reach | None:
+        """Return the way to the process, once it is needed; None where there is none."""
+        if self._reach is None and self._way is not None:
+            self._reach = self._way()
+        return self._reach
+
+    async def look(self, seconds: float = LOOK_SECONDS) -> Sighting | None:
         """Look what became of the process; None where there is no way to.
 
         Args:
             seconds: How long that may take.
         """
-        if self._reach is None or self.asked is None:
+        if self.asked is None or (reach := self._begun()) is None:
             return None
         runs = self._protocol.state is State.RUNNING
-        seen = await self._reach.look(self._span, runs=runs, seconds=seconds)
+        seen = await reach.look(self._span, runs=runs, seconds=seconds)
         self._result.seen = seen = seen.shown(self._result.masker)
         return seen
 
     def _span(self) -> Span:
+        from nomad_magic.nomad.processes import Span  # noqa: PLC0415 - as for the reach
+
         asked = self.asked or 0.0
         opened = asked if self.opened is None else self.opened
         return Span(asked=asked, opened=opened, wrote=self._wrote())

@@ -287,19 +287,8 @@ class Session:
     async def _run(self) -> None:
         failure: NomadMagicError | None = None
         try:
-            failure = await self._start_and_talk()
-        except NomadMagicError as error:
-            failure = error
-        except Exception as error:  # noqa: BLE001 - whatever it is, the cell must hear of it
-            failure = NomadMagicError(
-                f"nomad_magic failed: {type(error).__name__}: {error}",
-                hint="This is a bug in nomad_magic; what the action wrote is in .result.",
-            )
-            failure.__cause__ = error
-        # A failure of our own is not an end that the protocol knows.
-        self._protocol.failed()
-        try:
-            await self._reaching.end()
+            failure = await _caught(self._start_and_talk())
+            failure = await _caught(self._reaching.end()) or failure
         finally:
             self._finish(failure)
 
@@ -381,6 +370,7 @@ class Session:
 
     def _finish(self, failure: NomadMagicError | None) -> None:
         result, protocol = self.result, self._protocol
+        protocol.failed()
         self.error = outcome.conclude(
             result,
             failure,
@@ -393,3 +383,18 @@ class Session:
         loop.discard(self)
         self._done.set()
         self._listeners.tell(Ended(result, self.error))
+
+
+async def _caught(work: Coroutine[Any, Any, NomadMagicError | None]) -> NomadMagicError | None:
+    """Return what a part of a run fails with, whatever it is: the cell must hear of it."""
+    try:
+        return await work
+    except NomadMagicError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - as it says
+        failure = NomadMagicError(
+            f"nomad_magic failed: {type(error).__name__}: {error}",
+            hint="This is a bug in nomad_magic; what the action wrote is in .result.",
+        )
+        failure.__cause__ = error
+        return failure

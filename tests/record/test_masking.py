@@ -17,6 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nomad_magic.go import go_quote, path_escape, query_escape
+from nomad_magic.record import spellings
 from nomad_magic.record.masking import MASK, SHORTEST, Masker, StreamMasker
 from nomad_magic.record.userinfo import basic_auth_secrets
 from nomad_magic.terminal import Span, Style, Terminal
@@ -326,3 +327,9 @@ def test_a_masker_leaves_its_secrets_behind() -> None:
     masker = Masker([TOKEN])
     assert not pickle.loads(pickle.dumps(masker))
     assert copy.deepcopy(masker).text(TOKEN) == copy.copy(masker).text(TOKEN) == MASK
+
+
+@given(st.text(), st.booleans())
+def test_html_is_written_as_by_the_library(text: str, quote: bool) -> None:
+    """Which is not loaded for it."""
+    assert spellings._escape(text, quote=quote) == html.escape(text, quote=quote)
