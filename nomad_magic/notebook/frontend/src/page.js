@@ -110,6 +110,7 @@ export class Page {
 
   /** @param {string} data @param {boolean} reply */
   input(data, reply) {
+    if (!reply) this.presses.forget();
     if (this.traits.tty && !this.ended) this.#send(PAGE.INPUT, { data, reply });
   }
 
@@ -223,9 +224,11 @@ export class Page {
   }
 
   #expect(rung) {
+    const { climbed } = this;
     this.#later(PATIENCE_MS, () => {
       const { rung: now, background } = this.traits;
-      if (this.ended || now !== rung) return;
+      // A ladder that begins anew has the same rung again.
+      if (this.ended || now !== rung || this.climbed !== climbed) return;
       this.#tell(background ? NO_ANSWER_IN_BACKGROUND : NO_ANSWER);
     });
   }

@@ -46,4 +46,9 @@ export class Presses {
     this.label = label;
     return true;
   }
+
+  /** Something was typed: what is pressed next is another press. */
+  forget() {
+    this.at = -Infinity;
+  }
 }

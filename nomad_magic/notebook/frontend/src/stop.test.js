@@ -36,6 +36,14 @@ test("one press climbs one rung", () => {
   assert.equal(presses.counts("Force stop", 600), true);
 });
 
+test("a press after something was typed is another press", () => {
+  const presses = new Presses();
+  assert.equal(presses.counts("Stop", 0), true);
+  presses.forget();
+  assert.equal(presses.counts("Stop", 100), true);
+  assert.equal(presses.counts("Stop", 200), false);
+});
+
 test("Ctrl+C is typed or stops, once, or copies; Shift+Tab always leaves", () => {
   const press = (key, more = {}) => ({ type: "keydown", key, ...more });
   const ctrlC = { ctrlKey: true };
