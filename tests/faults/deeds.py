@@ -30,10 +30,16 @@ async def stall(line: Line, _honest: bytes) -> None:
 
 
 async def drip(line: Line, honest: bytes) -> None:
-    """All of it, byte by byte."""
+    """All of it, byte by byte, and then it listens to the end.
+
+    To close while the client still sends would reset the connection, and the reset overtakes what
+    was not read: that is another fault.
+    """
     for index in range(len(honest)):
         await line.send(honest[index : index + 1])
         await asyncio.sleep(0)
+    await line.half_close()
+    await line.swallow()
 
 
 def first(count: int, then: Deed) -> Deed:
