@@ -27,6 +27,7 @@ from nbconvert import HTMLExporter, MarkdownExporter, PythonExporter, RSTExporte
 from support.canaries import MODES, WAYS, Canary, of_error, of_result, written
 from support.cells import environment
 from support.loops import listening
+from support.processes import title
 from support.proxy import Proxy
 from support.scripted import Script, answer, scripted
 
@@ -565,7 +566,7 @@ def test_the_embedded_agents_token_stays_with_it(
                 while asked.recv(1 << 16):
                     pass
         me = psutil.Process()
-        titles = [process.cmdline() for process in (me, *me.children(recursive=True))]
+        titles = [title(process) for process in (me, *me.children(recursive=True))]
         files = {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
         places = {"titles": repr(titles), "repr": repr(agent), **files}
         places |= {f"result's {name}": one for name, one in of_result(result, tmp_path).items()}

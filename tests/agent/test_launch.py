@@ -17,6 +17,7 @@ import psutil
 import pytest
 import trustme
 from support.agent_client import Peer, alive, eventually, processes_below, raw_request
+from support.processes import title
 
 from nomad_magic.agent import EmbeddedAgent
 from nomad_magic.errors import AgentError
@@ -118,7 +119,7 @@ def test_token_is_not_shown() -> None:
         assert agent.environment == {"NOMAD_ADDR": agent.address, "NOMAD_TOKEN": agent.token}
         assert agent.pid is not None
         for process in [psutil.Process(agent.pid), *processes_below(agent.pid)]:
-            assert agent.token not in " ".join(process.cmdline())
+            assert agent.token not in " ".join(title(process))
             assert agent.token not in str(process.environ())
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from support.agent_client import Exec, Peer, alive
+from support.processes import title
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -209,7 +210,7 @@ def test_where_a_process_stands(peer: Peer, alloc: str) -> None:
     main = [
         child
         for child in psutil.Process(executor).children()
-        if child.cmdline() == ["/bin/sleep", "100000"]
+        if title(child) == ["/bin/sleep", "100000"]
     ]
     assert main
     for child in main:
@@ -237,7 +238,7 @@ def test_how_a_process_is_found_and_stopped(peer: Peer, alloc: str) -> None:
     found = [
         int(pid)
         for pid in look.finish().stdout.split()
-        if alive(int(pid)) and psutil.Process(int(pid)).cmdline()[:2] == ["/bin/sh", "-c"]
+        if alive(int(pid)) and title(psutil.Process(int(pid)))[:2] == ["/bin/sh", "-c"]
     ]
     (pid,) = found
     environ = psutil.Process(pid).environ()

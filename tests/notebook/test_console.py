@@ -17,6 +17,7 @@ import psutil
 import pytest
 from ipykernel.kernelspec import install
 from support.nomads import until
+from support.processes import title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +97,7 @@ def tickers() -> list[int]:
     return [
         one.pid
         for one in psutil.Process().children(recursive=True)
-        if one.status() != psutil.STATUS_ZOMBIE and "tick $i" in " ".join(one.cmdline())
+        if "tick $i" in " ".join(title(one))
     ]
 
 

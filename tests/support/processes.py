@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psutil
 
 
@@ -9,10 +11,17 @@ def running(*command: str) -> dict[int, int]:
     """Return the processes below this one that run a command: each one's id, and its parent's."""
     found = {}
     for process in psutil.Process().children(recursive=True):
-        try:
-            if process.cmdline() == list(command):
+        # It may end at any moment.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if title(process) == list(command):
                 found[process.pid] = process.ppid()
-        except psutil.NoSuchProcess:
-            # It has just ended.
-            continue
+    return found
+
+
+def title(process: psutil.Process) -> list[str]:
+    """Return a process's command line; of one that has just ended there is nothing left."""
+    try:
+        found: list[str] = process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
     return found
