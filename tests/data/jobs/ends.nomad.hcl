@@ -36,6 +36,10 @@ job "ends" {
         command = "/bin/sh"
         args = ["-c", "while size=$(stty size); [ \"$size\" = '0 0' ]; do :; done; echo $size"]
       }
+      action "unechoed" {
+        command = "/bin/sh"
+        args = ["-c", "stty -echo; echo ready; exec cat"]
+      }
     }
   }
 }
