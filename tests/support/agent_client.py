@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import ssl
 import socket
 import sys
 import time
@@ -17,7 +18,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect, unix_connect
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from nomad_magic.agent import EmbeddedAgent
