@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import ssl
 import socket
+import ssl
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Self

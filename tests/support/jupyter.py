@@ -279,7 +279,10 @@ class Notebook:
                 const notebook = window.jupyterapp.shell.currentWidget.content;
                 notebook.activeCellIndex = index;
                 notebook.deselectAll();
-                window.jupyterapp.commands.execute('notebook:run-cell');
+                const through = window.ranThrough ??= {};
+                through[index] = false;
+                const done = () => { through[index] = true };
+                window.jupyterapp.commands.execute('notebook:run-cell').then(done, done);
             }""",
             index,
         )
@@ -297,11 +300,15 @@ class Notebook:
         return self.cell(index).locator(".jp-InputPrompt").inner_text()
 
     def wait_done(self, index: int) -> None:
-        """Wait until a cell has its number."""
+        """Wait until a cell has its number, and the front end has put the focus where it was."""
         prompt = self.cell(index).locator(".jp-InputPrompt")
         from playwright.sync_api import expect  # noqa: PLC0415 - only where one is found
 
         expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=SECONDS * 1000)
+        # Later than the number: what is typed in between would go to the notebook.
+        self.page.wait_for_function(
+            "index => window.ranThrough?.[index] !== false", arg=index, timeout=SECONDS * 1000
+        )
 
     def save(self) -> Any:
         """Save it, and give the file."""
