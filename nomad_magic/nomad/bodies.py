@@ -9,10 +9,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 import h11
-from websockets.exceptions import InvalidHandshake
 
 from nomad_magic.nomad import explain
-from nomad_magic.nomad.http import httpx
+from nomad_magic.nomad.libraries import InvalidHandshake, httpx
 from nomad_magic.nomad.transport import ProxyRefused, Unanswered
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from nomad_magic.errors import RequestError, UnexpectedAnswer, Unreachable
 from nomad_magic.go import basic_auth, go_quote, to_bytes
 from nomad_magic.nomad import bodies, explain, redirects, stranger, tls
 from nomad_magic.nomad.address import HIGHEST_PORT, parse_address
-from nomad_magic.nomad.http import httpx
+from nomad_magic.nomad.libraries import httpx
 from nomad_magic.nomad.transport import SWITCHING_PROTOCOLS, Transport, Way
 from nomad_magic.nomad.websocket import ExecConnection, Handshake
 

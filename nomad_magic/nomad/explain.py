@@ -14,11 +14,11 @@ import zlib
 from typing import TYPE_CHECKING, Final, Self
 
 import h11
-from websockets.exceptions import InvalidHandshake
 
 from nomad_magic.errors import RequestError, UnexpectedAnswer
 from nomad_magic.go import go_quote
 from nomad_magic.nomad.dial import DialError, DialTimeout
+from nomad_magic.nomad.libraries import InvalidHandshake
 from nomad_magic.nomad.transport import HandshakeTimeout, ProxyRefused, Unanswered
 from nomad_magic.record.humanize import size
 

@@ -28,7 +28,7 @@ import h11
 from nomad_magic.go import basic_auth, to_bytes
 from nomad_magic.nomad.address import HIGHEST_PORT
 from nomad_magic.nomad.dial import EarlyDial, dial, dial_unix
-from nomad_magic.nomad.http import httpx
+from nomad_magic.nomad.libraries import httpx
 from nomad_magic.nomad.stream import Stream
 
 if TYPE_CHECKING:

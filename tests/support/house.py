@@ -101,7 +101,7 @@ FOREIGN = {
 SOCKET_LIBRARIES = {"h11", "httpx", "websockets"}
 SOCKET_HOMES = {
     f"{PACKAGE}.nomad.{name}"
-    for name in ("bodies", "client", "explain", "http", "transport", "websocket")
+    for name in ("bodies", "client", "explain", "libraries", "transport", "websocket")
 }
 """Those that make connections and read from them, and the one that says what they raise."""
 
