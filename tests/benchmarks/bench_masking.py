@@ -32,7 +32,10 @@ job "flood" {
   group "g" {
     task "t" {
       driver = "raw_exec"
-      config { command = "/bin/sleep" args = ["100000"] }
+      config {
+        command = "/bin/sleep"
+        args = ["100000"]
+      }
       action "print" {
         command = "/bin/cat"
         args = ["%s"]

@@ -36,6 +36,10 @@ job "ends" {
         command = "/bin/sh"
         args = ["-c", "while size=$(stty size); [ \"$size\" = '0 0' ]; do :; done; echo $size"]
       }
+      action "dollars" {
+        command = "/bin/sh"
+        args = ["-c", "i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo \"$i of $HOME\"; done; echo last $$; exit 4"]
+      }
       action "unechoed" {
         command = "/bin/sh"
         args = ["-c", "stty -echo; echo ready; exec cat"]
