@@ -244,6 +244,22 @@ class Notebook:
             " return w?.sessionContext?.session?.kernel?.status === 'idle' }",
             timeout=SECONDS * 1000,
         )
+        # A kernel that counts as idle may not hear yet: what is sent before its sockets are joined
+        # is lost, and nobody would ask again.
+        until(self._answers, seconds=SECONDS, what="the kernel answers")
+
+    def _answers(self) -> bool:
+        """Whether the kernel answers a question within some seconds."""
+        return bool(
+            self.page.evaluate(
+                """() => {
+                    const { sessionContext } = window.jupyterapp.shell.currentWidget;
+                    const { kernel } = sessionContext.session;
+                    const late = new Promise(done => setTimeout(() => done(false), 5000));
+                    return Promise.race([kernel.requestKernelInfo().then(Boolean), late]);
+                }"""
+            )
+        )
 
     def close(self) -> None:
         """Close the page and end the kernel."""
