@@ -469,6 +469,20 @@ def test_a_page_without_javascript_shows_the_record(
             assert " ".join(fact.split()[1:]) in everything
 
 
+def test_a_kernel_is_busy_while_its_cell_runs(
+    opened: Callable[..., Notebook], place: tuple[str, str | None]
+) -> None:
+    """Whatever the page says meanwhile: a server that ends idle kernels would end the action."""
+    notebook = opened([f"r = %nomad_action {SERVER} cat"], *place)
+    start(notebook)
+    # Each key is a message that is heard in the middle of the cell; what it says is shown later.
+    notebook.cell(1).locator(".xterm-helper-textarea").press_sequentially("spoken")
+    expect(notebook.cell(1).locator(".xterm-rows")).to_contain_text("spoken", timeout=MS)
+    assert notebook.kernel_states() == ("busy", "busy")
+    notebook.page.keyboard.press("Control+c")
+    notebook.wait_done(1)
+
+
 @pytest.mark.parametrize(("action", "text"), [("forever", "tick 2"), ("flood500", "xxxx")])
 def test_ten_background_runs_at_once(
     opened: Callable[..., Notebook], action: str, text: str

@@ -261,6 +261,16 @@ class Notebook:
             )
         )
 
+    def kernel_states(self) -> tuple[str, str]:
+        """Return what its kernel does, as the server sees it and as the page does."""
+        (session,) = [
+            each for each in self.server.ask("api/sessions") if each["path"] == self.path.name
+        ]
+        shown = self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status"
+        )
+        return session["kernel"]["execution_state"], shown
+
     def close(self) -> None:
         """Close the page and end the kernel."""
         self.page.close()
