@@ -6,7 +6,8 @@ From Python, with no IPython loaded:
 >>> import nomad_magic
 >>> result = nomad_magic.run("-job=cache -group=redis -task=server health-check")
 
-`run` waits, `arun` is awaited, `start` gives a `Session` that goes on by itself.
+`run` waits, `arun` is awaited, `start` gives a `Session` that goes on by itself; `run_all`,
+`arun_all` and `start_all` run it in every allocation.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         ConnectionLost,
         Disconnected,
         ExecError,
+        FleetFailed,
         Interrupted,
         LocateError,
         NomadMagicError,
@@ -32,9 +34,12 @@ if TYPE_CHECKING:
     )
     from nomad_magic.nomad.options import Options
     from nomad_magic.record.facts import Outcome
+    from nomad_magic.record.fleet_result import FleetResult
     from nomad_magic.record.result import ActionResult
     from nomad_magic.record.sighting import Sighting
     from nomad_magic.running.api import arun, look, run, start
+    from nomad_magic.running.fleet import Fleet
+    from nomad_magic.running.fleet_api import arun_all, run_all, start_all
     from nomad_magic.running.session import Session
 
 __version__ = "0.1.0"
@@ -44,6 +49,7 @@ _ERRORS: Final = (
     "ConnectionLost",
     "Disconnected",
     "ExecError",
+    "FleetFailed",
     "Interrupted",
     "LocateError",
     "NomadMagicError",
@@ -62,10 +68,15 @@ _HOMES: Final = {
     "Options": "nomad_magic.nomad.options",
     "Session": "nomad_magic.running.session",
     "Sighting": "nomad_magic.record.sighting",
+    "Fleet": "nomad_magic.running.fleet",
+    "FleetResult": "nomad_magic.record.fleet_result",
     "arun": "nomad_magic.running.api",
+    "arun_all": "nomad_magic.running.fleet_api",
     "look": "nomad_magic.running.api",
     "run": "nomad_magic.running.api",
+    "run_all": "nomad_magic.running.fleet_api",
     "start": "nomad_magic.running.api",
+    "start_all": "nomad_magic.running.fleet_api",
 }
 
 __all__ = [
@@ -74,6 +85,9 @@ __all__ = [
     "ConnectionLost",
     "Disconnected",
     "ExecError",
+    "Fleet",
+    "FleetFailed",
+    "FleetResult",
     "Interrupted",
     "LocateError",
     "NomadMagicError",
@@ -86,9 +100,12 @@ __all__ = [
     "Sighting",
     "UsageError",
     "arun",
+    "arun_all",
     "look",
     "run",
+    "run_all",
     "start",
+    "start_all",
 ]
 
 

@@ -16,6 +16,7 @@
     │   ├── ConnectionLost        the connection ended without an exit frame
     │   └── Disconnected          we closed it; the process may still run
     ├── ActionFailed              the action ran to its end, with a non-zero exit code
+    ├── FleetFailed               it failed in some of many allocations; `.result` has them all
     └── AgentError                the embedded agent: a job file it cannot run, a port in use
 
     Interrupted                   a KeyboardInterrupt that knows how the session ended
@@ -32,6 +33,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nomad_magic.record.fleet_result import FleetResult
     from nomad_magic.record.result import ActionResult
 
 NAMED_AGAIN: Final = "\nError parsing flags: "
@@ -204,6 +206,20 @@ class ActionFailed(NomadMagicError):
         self.exit_code = exit_code
 
 
+class FleetFailed(NomadMagicError):
+    """An action failed in some of the allocations that it ran in, all of which have ended.
+
+    Attributes:
+        result: The `FleetResult`.
+    """
+
+    result: FleetResult  # type: ignore[assignment]  # of many runs, not of one
+
+    def __init__(self, message: str, *, hint: str, result: FleetResult) -> None:
+        super().__init__(message, hint=hint)
+        self.result = result
+
+
 class AgentError(NomadMagicError):
     """The embedded agent cannot start, or cannot run what it was given."""
 
@@ -216,7 +232,9 @@ class Interrupted(KeyboardInterrupt):
         result: What is known of the run.
     """
 
-    def __init__(self, message: str, *, exit_code: int, result: ActionResult | None) -> None:
+    def __init__(
+        self, message: str, *, exit_code: int, result: ActionResult | FleetResult | None
+    ) -> None:
         super().__init__(message)
         self.exit_code = exit_code
         self.result = result

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -25,7 +25,7 @@ class Flag:
     """
 
     name: str
-    group: Literal["action", "connection"]
+    group: Literal["action", "fleet", "connection"]
     value: str
     environment: str
     default: str
@@ -86,11 +86,21 @@ FLAGS: tuple[Flag, ...] = (
     Flag("force-color", "connection", "", "NOMAD_CLI_FORCE_COLOR", "false",
          "Colour our own messages even where there is no terminal"),
 )
-# fmt: on
 """Every flag of `nomad job action`, in the order of the help."""
 
 
+FLEET_FLAGS: tuple[Flag, ...] = (
+    Flag("parallel", "fleet", "n", "", "32",
+         "How many allocations it runs in at the same time"),
+    Flag("fail-fast", "fleet", "", "", "false",
+         "Begin no more once one has failed"),
+)
+"""Those of `%nomad_action_all` that the CLI does not have."""
+# fmt: on
+
+
 BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, *flag.synonyms)}
+FLEET_BY_NAME = {flag.name: flag for flag in FLEET_FLAGS}
 
 
 def help_text() -> str:
@@ -103,6 +113,22 @@ def help_text() -> str:
     return "\n\n".join(parts)
 
 
+def fleet_help_text() -> str:
+    """Return the help of `%nomad_action_all`, in the same form."""
+    flags = [flag for flag in FLAGS if flag.name != "alloc"]
+    needed = {"group": "every group that has the action", "task": "the one that has the action"}
+    parts = [_FLEET_HELP_HEAD]
+    groups = (("fleet", "Many at once"), ("action", "The action"), ("connection", "The connection"))
+    for group, title in groups:
+        parts.append(f"{title}:")
+        parts += [
+            _help_of(replace(flag, default=needed.get(flag.name, flag.default)))
+            for flag in (*FLEET_FLAGS, *flags)
+            if flag.group == group
+        ]
+    return "\n\n".join(parts)
+
+
 _HELP_HEAD = """\
 Usage: nomad job action [options] <action>
 
@@ -111,6 +137,18 @@ writes, passes it what is typed, and ends as it ends, with its exit code.
 
 An option is -name=value or -name value; -i and -t and the like are -name or
 -name=false.  Options end at the action; words after it are ignored."""
+
+
+_FLEET_HELP_HEAD = """\
+Usage: %nomad_action_all [options] <action>
+
+Runs an action of a job in every running allocation that has it, names those
+that are left out, and shows equal endings once.  The value is a FleetResult:
+r.ok, r.failed, r.groups, r.rerun_failed().
+
+It takes the options of nomad job action but -alloc, and two of its own.
+%%nomad_action_all passes the cell's body as stdin to each, and " &" at the end
+runs all of it in the background."""
 
 
 _HELP_NOTEBOOK = """\

@@ -83,6 +83,19 @@ class Resolver:
         self._stub: AllocationStub | None = None
         self._place = client.target.place
 
+    async def find_all(self) -> tuple[str, list[AllocationStub]]:
+        """Return the job that the line means, and all its allocations.
+
+        Raises:
+            LocateError: The words do not lead to one job.
+            RequestError: As by `find`.
+        """
+        try:
+            return await self._list()
+        except UnexpectedAnswer as answer:
+            await self._name_regions(answer)
+            raise
+
     async def find(self) -> str:
         """Find the allocation; return the id of its node.
 
@@ -93,8 +106,7 @@ class Resolver:
         try:
             self._job, stub = await self._find()
         except UnexpectedAnswer as answer:
-            if NO_REGION in answer.message and not answer.hint:
-                answer.hint = await suggestions.other_regions(self._client)
+            await self._name_regions(answer)
             raise
         self._stub = stub
         place = replace(
@@ -109,6 +121,10 @@ class Resolver:
         )
         self._tell(place)
         return stub.node_id
+
+    async def _name_regions(self, answer: UnexpectedAnswer) -> None:
+        if NO_REGION in answer.message and not answer.hint:
+            answer.hint = await suggestions.other_regions(self._client)
 
     async def look(self) -> Resolved:
         """Look into the allocation that was found.

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from nomad_magic.notebook.kernel.host import Host
     from nomad_magic.notebook.views.base import View
     from nomad_magic.notebook.views.widget import WidgetView
+    from nomad_magic.record.fleet_result import FleetResult
     from nomad_magic.record.result import ActionResult
+    from nomad_magic.running.fleet import Fleet
     from nomad_magic.running.session import Session
 
 DEFAULTS = Options()
@@ -137,6 +139,28 @@ class NomadMagics(Magics):
         Help: %nomad_action -help explains every flag, %config NomadMagics the settings.
         """
         return self._run(self._split(line, cell))
+
+    @no_var_expand
+    @line_cell_magic
+    @sealed
+    def nomad_action_all(self, line: str, cell: str | None = None) -> FleetResult | Fleet | None:
+        """Run an action of a Nomad job in every running allocation that has it.
+
+        Usage: %nomad_action_all [-parallel=N] [-fail-fast] [flags] <action>
+
+        Examples::
+
+            %nomad_action_all -job=cache health-check
+            r = %nomad_action_all -job=cache -group=redis -parallel=8 -fail-fast flush
+            %nomad_action_all -job=cache flush &
+
+        Equal endings are shown once, and a smaller group by how it differs from the largest.  The
+        value has each result by its allocation's id (r.ok, r.failed, r.groups, r.rerun_failed()).
+        %%nomad_action_all passes the cell's body as stdin to each.
+
+        Help: %nomad_action_all -help explains every flag, %config NomadMagics the settings.
+        """
+        return self._run_all(self._split(line, cell))
 
     @no_var_expand
     @line_cell_magic
@@ -262,7 +286,7 @@ class NomadMagics(Magics):
             made = widget(session, around, self._shell, background=True, literal=typed.literal)
             made.run_in_background()
             return session
-        view: View
+        view: View[Session]
         if widget is None:
             view = TextView(session, around)
         else:
@@ -281,6 +305,37 @@ class NomadMagics(Magics):
             self._fail(session.error)
         self.display.already_shown(result)
         return result
+
+    def _run_all(self, typed: _Typed) -> FleetResult | Fleet | None:
+        from nomad_magic.notebook.views.fleet import FleetView  # noqa: PLC0415 - as for one run
+        from nomad_magic.running import fleet_api  # noqa: PLC0415 - as for one run
+
+        around = host.look(self._shell)
+        try:
+            fleet = fleet_api.prepare(
+                typed.argv,
+                stdin=typed.body,
+                environ=os.environ,
+                stdin_is_tty=around.attended and typed.body is None,
+                options=self._options(),
+                size=around.size,
+            )
+        except HelpRequested as help_requested:
+            print(help_requested.text)  # noqa: T201 - as for one run
+            return None
+        wanted = self.view == "widget" or (self.view == "auto" and around.attended)
+        view = FleetView(fleet, around, self._shell, live=wanted and around.kernel)
+        if typed.background:
+            view.run_in_background()
+            return fleet
+        view.run()
+        if view.interrupts:
+            said = f"{fleet.result.action}: {fleet.result.state}"
+            raise Interrupted(said, exit_code=1, result=fleet.result)
+        if fleet.error is not None and (self.raise_on_error or not fleet.result.runs):
+            raise fleet.error.with_traceback(None)
+        self.display.already_shown(fleet.result)
+        return fleet.result
 
     def _live_view(self, around: Host) -> type[WidgetView] | None:
         """Return the live view where it is wanted and can be had; None for the text view."""

@@ -237,6 +237,21 @@ class RunFacts:
                 return "the kernel is gone: how the action ended is not known, it may still run"
 
     @property
+    def ending(self) -> str:
+        """How it ended, without when and how long: what runs that ended alike have in common."""
+        match self.outcome:
+            case Outcome.RUNNING:
+                return "waiting" if self.started is None else "running"
+            case Outcome.SUCCEEDED | Outcome.FAILED:
+                return f"exit {self.exit_code}"
+            case Outcome.INTERRUPTED:
+                return f"interrupted (exit {self.exit_code})"
+            case Outcome.REFUSED | Outcome.NOT_STARTED:
+                return f"{self.outcome.value}: {self._first_reason}"
+            case _:
+                return self.outcome.value
+
+    @property
     def became(self) -> str:
         """What became of the process, where no exit code came."""
         if self.seen is not None:

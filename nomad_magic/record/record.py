@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.record.facts import Outcome
 from nomad_magic.record.humanize import instant, left_out, moment, short_size, size, stretch
+from nomad_magic.record.markdown import code, escaped, fenced
 from nomad_magic.record.reader import mask_pieces
 from nomad_magic.record.transcript import STREAMS, text_decoder
 from nomad_magic.terminal import DEFAULT, Span, Terminal
@@ -77,16 +78,16 @@ class Record:
 
     def markdown(self) -> str:
         """Return the record as Markdown, for an incident's document."""
-        parts = [f"**{_markdown(self.title)}**", ""]
+        parts = [f"**{escaped(self.title)}**", ""]
         if shown := self.lines():
             text = self._masker.text("\n".join(map(plain_line, shown)))
-            parts += [*_fenced(text), ""]
+            parts += [*fenced(text), ""]
         for label, fact in self.facts():
             text = self.masked(fact)
             if "\n" in text:
-                parts += [f"- {label}:", "", *(f"  {line}" for line in _fenced(text)), ""]
+                parts += [f"- {label}:", "", *(f"  {line}" for line in fenced(text)), ""]
             else:
-                parts.append(f"- {label}: {_code(text)}")
+                parts.append(f"- {label}: {code(text)}")
         return "\n".join(parts).rstrip() + "\n"
 
     def metadata(self) -> dict[str, Any]:
@@ -148,7 +149,7 @@ class Record:
         agent += [f"namespace {place.namespace}"] if place.namespace else []
         yield "agent", ", ".join(agent)
         if result.command is not None:
-            yield "command", _written(result.command)
+            yield "command", written(result.command)
         yield from self._when_and_how_much()
         for notice in result.notices:
             yield "notice", notice
@@ -287,7 +288,7 @@ def plain_line(line: Line) -> str:
     return f"[stderr] {text}" if any(span.style.marked for span in line) else text
 
 
-def _written(command: tuple[str, ...]) -> str:
+def written(command: tuple[str, ...]) -> str:
     """Return a command as it is read best: the script of a shell is not quoted."""
     if len(command) == 3 and command[1].startswith("-") and "c" in command[1]:
         return (
@@ -296,23 +297,3 @@ def _written(command: tuple[str, ...]) -> str:
             else (f"{shlex.join(command[:2])} {command[2]}")
         )
     return shlex.join(command)
-
-
-def _markdown(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>#|$])", r"\\\1", text)
-
-
-def _fence(text: str, least: int) -> str:
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    return "`" * max(least, longest + 1)
-
-
-def _fenced(text: str) -> list[str]:
-    fence = _fence(text, 3)
-    return [f"{fence}text", *text.split("\n"), fence]
-
-
-def _code(text: str) -> str:
-    fence = _fence(text, 1)
-    blank = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{fence}{blank}{text}{blank}{fence}"

@@ -81,6 +81,19 @@ class ActionResult(RunFacts):
             self._lines = (size, lines)
         return list(lines)
 
+    def shown_lines(self) -> list[str]:
+        """The lines that a record shows: of a long output its head and tail, stderr marked."""
+        from nomad_magic.record.record import plain_line  # noqa: PLC0415 - as for the record
+
+        return [self.masker.text(plain_line(line)) for line in self._record().lines()]
+
+    @property
+    def long(self) -> bool:
+        """A record shows no more than the ends of its output."""
+        from nomad_magic.record.record import WHOLE_BYTES  # noqa: PLC0415 - as for the record
+
+        return self.transcript.size > WHOLE_BYTES
+
     def json(self) -> Any:
         """Read the output as JSON: `text`, or without a tty stdout alone.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nomad_magic.nomad.target import Target
+    from nomad_magic.record.fleet_result import FleetResult
     from nomad_magic.record.result import ActionResult
     from nomad_magic.record.sighting import Sighting
 
@@ -77,7 +78,9 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
         typing=typing is Typing.LINES or (args.tty and typing is Typing.KEYS),
         size=size,
     )
-    session.result.notices += map(session.result.masker.shown, [*_notices(args), *target.notices])
+    session.result.notices += map(
+        session.result.masker.shown, [*line_notices(args), *target.notices]
+    )
     return session
 
 
@@ -95,7 +98,8 @@ def _read(
     return args, target
 
 
-def _notices(args: flags.ActionArgs) -> list[str]:
+def line_notices(args: flags.ActionArgs) -> list[str]:
+    """Return what the user should know of a line before it runs."""
     notices = list(args.warnings)
     if args.ignored:
         notices.append(
@@ -143,7 +147,7 @@ def _prepare(
 ) -> Session:
     environ = os.environ if env is None else env
     with settling((), environ):
-        argv = args if not isinstance(args, str) else _split(args, environ)
+        argv = args if not isinstance(args, str) else split_line(args, environ)
     data = stdin.encode() if isinstance(stdin, str) else stdin
     return prepare(argv, stdin=data, environ=environ, options=options, typing=typing)
 
@@ -184,7 +188,7 @@ def run(
             code = interrupted_code(result)
             said = f"{result.action}: {result.state}"
             raise Interrupted(said, exit_code=code, result=result) from None
-        _carry(interruption, result)
+        carry(interruption, result)
         raise
     return _outcome(session, check=check)
 
@@ -196,7 +200,7 @@ def interrupted_code(result: ActionResult) -> int:
     return INTERRUPTED_CLI if result.outcome is Outcome.NOT_STARTED else 1
 
 
-def _carry(error: BaseException, result: ActionResult) -> None:
+def carry(error: BaseException, result: ActionResult | FleetResult) -> None:
     """Let an exception that is not ours carry the result, where it can."""
     with contextlib.suppress(AttributeError):
         error.result = result  # type: ignore[attr-defined]  # it is any exception at all
@@ -227,7 +231,7 @@ async def arun(
                 await session
             except asyncio.CancelledError:
                 session.disconnect()
-        _carry(cancelled, session.result)
+        carry(cancelled, session.result)
         raise
     return _outcome(session, check=check)
 
@@ -267,7 +271,13 @@ def _outcome(session: Session, *, check: bool) -> ActionResult:
     return session.result
 
 
-def _split(line: str, environ: Mapping[str, str]) -> Sequence[str]:
+def split_line(line: str, environ: Mapping[str, str]) -> Sequence[str]:
+    """Split a line of Python's into words, with the environment's variables in it.
+
+    Raises:
+        LineError: It does not split, or asks for what only a notebook has.
+    """
+
     def evaluate(expression: str) -> object:
         raise LineError(
             f"{{{expression}}}: only a notebook's line evaluates Python",
@@ -276,5 +286,7 @@ def _split(line: str, environ: Mapping[str, str]) -> Sequence[str]:
 
     split = shellwords.split(line, variables=environ.__getitem__, evaluate=evaluate)
     if split.background:
-        raise LineError("An & at the end is for a notebook's line; use nomad_magic.start")
+        raise LineError(
+            "An & at the end is for a notebook's line; use nomad_magic.start or start_all"
+        )
     return split.words

@@ -20,8 +20,33 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.protocol import ExecProtocol
     from nomad_magic.nomad.resolve import Resolved
+    from nomad_magic.nomad.survey import Spot
     from nomad_magic.nomad.websocket import ExecConnection
     from nomad_magic.record.facts import Place
+
+
+class _Known:
+    """Stands for a `Resolver` where nothing is left to ask.
+
+    Args:
+        spot: Where the action is to run.
+        located: As for `Resolver`.
+    """
+
+    def __init__(
+        self, spot: Spot, located: Callable[[Place, tuple[str, ...] | None], None]
+    ) -> None:
+        self._spot = spot
+        self._located = located
+
+    async def find(self) -> str:
+        """Say where; return the id of the node."""
+        self._located(self._spot.place, self._spot.command)
+        return self._spot.place.node
+
+    async def look(self) -> Resolved:
+        """Return what was found."""
+        return self._spot.resolved
 
 
 class Opening:
@@ -32,6 +57,7 @@ class Opening:
         client: Of the configured address.
         options: The bounds of each wait.
         protocol: The run's state; is told when the action is asked for, and what came of that.
+        spot: Where it is to run, where that was found already.
         located: As for `Resolver`.
         notice: As for `Resolver`.
 
@@ -47,6 +73,7 @@ class Opening:
         options: Options,
         protocol: ExecProtocol,
         *,
+        spot: Spot | None,
         located: Callable[[Place, tuple[str, ...] | None], None],
         notice: Callable[[str], None],
     ) -> None:
@@ -54,8 +81,12 @@ class Opening:
         self.asked: float | None = None
         self._args = args
         self._protocol = protocol
-        self._resolver = Resolver(
-            args, client, choose=random.SystemRandom().choice, located=located, notice=notice
+        self._resolver: Resolver | _Known = (
+            Resolver(
+                args, client, choose=random.SystemRandom().choice, located=located, notice=notice
+            )
+            if spot is None
+            else _Known(spot, located)
         )
         self._connector = Connector(client, options, protocol)
 

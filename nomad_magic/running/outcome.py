@@ -7,7 +7,7 @@ do.  "Stopped" is never said without an exit frame.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nomad_magic.errors import (
     ActionFailed,
@@ -24,6 +24,8 @@ from nomad_magic.record.humanize import seconds
 from nomad_magic.running import leaving
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from nomad_magic.record.result import ActionResult
 
 _NO_ADDRESS = (
@@ -161,3 +163,18 @@ def _may_still_run(result: ActionResult, why: str) -> str:
     came = sum(result.transcript.count(stream) for stream in ("stdout", "stderr"))
     became = result.became
     return f"{why} {became[:1].upper()}{became[1:]}; {came:,} bytes of output are in .result."
+
+
+async def caught(work: Coroutine[Any, Any, NomadMagicError | None]) -> NomadMagicError | None:
+    """Return what a part of a run fails with, whatever it is: the cell must hear of it."""
+    try:
+        return await work
+    except NomadMagicError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - as it says
+        failure = NomadMagicError(
+            f"nomad_magic failed: {type(error).__name__}: {error}",
+            hint="This is a bug in nomad_magic; what the action wrote is in .result.",
+        )
+        failure.__cause__ = error
+        return failure

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
+from nomad_magic import fork
 from nomad_magic.nomad.ladder import SIGNAL_NAMES
 from nomad_magic.nomad.protocol import State
 from nomad_magic.record.facts import Rung
@@ -33,6 +34,25 @@ CLOSED_SECONDS: Final = 1.0
 
 LOST_SECONDS: Final = 3.0
 """The same where the connection was lost: the way there may be, too."""
+
+
+AT_ONCE: Final = 16
+"""How many second sessions there are at a time: many runs may be stopped together, and a look that
+starves says nothing."""
+
+
+class _Room:
+    """That many; made anew in a forked child, which has a loop of its own."""
+
+    def __init__(self) -> None:
+        self.empty()
+
+    def empty(self) -> None:
+        self.free = asyncio.Semaphore(AT_ONCE)
+
+
+_room: Final = _Room()
+fork.in_child(_room.empty)
 
 
 class Reaching:
@@ -96,7 +116,8 @@ class Reaching:
 
     async def _signal(self, rung: Rung) -> None:
         while rung is not Rung.NONE and (reach := self._begun()) is not None:
-            sighting = await reach.signal(self._span, SIGNAL_NAMES[rung])
+            async with _room.free:
+                sighting = await reach.signal(self._span, SIGNAL_NAMES[rung])
             sent = bool(sighting.signalled)
             self._protocol.signalled(sent=sent, hopeless=sighting.hopeless)
             self._done(rung, sighting)
@@ -137,8 +158,9 @@ class Reaching:
         """
         if self.asked is None or (reach := self._begun()) is None:
             return None
-        runs = self._protocol.state is State.RUNNING
-        seen = await reach.look(self._span, runs=runs, seconds=seconds)
+        async with _room.free:
+            runs = self._protocol.state is State.RUNNING
+            seen = await reach.look(self._span, runs=runs, seconds=seconds)
         self._result.seen = seen = seen.shown(self._result.masker)
         return seen
 

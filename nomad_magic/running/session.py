@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.options import Options
+    from nomad_magic.nomad.survey import Spot
     from nomad_magic.nomad.target import Target
     from nomad_magic.nomad.websocket import ExecConnection
     from nomad_magic.record.sighting import Sighting
@@ -55,6 +56,7 @@ class Session:
             typed.
         typing: Someone may type: without a `stdin` it stays open for `type`.
         size: The terminal's height and width in cells.
+        spot: Where it is to run, where that was found already.
 
     Attributes:
         result: What is known so far; filled in while the run goes on.
@@ -70,6 +72,7 @@ class Session:
         stdin: bytes | None = None,
         typing: bool = False,
         size: tuple[int, int] = (24, 80),
+        spot: Spot | None = None,
     ) -> None:
         self.args, self.target, self.options = args, target, options
         self.error: NomadMagicError | None = None
@@ -79,12 +82,13 @@ class Session:
             command_line=masker.shown(args.command_line()),
             tty=args.tty,
             width=size[1],
-            place=target.place.shown(masker),
+            place=(target.place if spot is None else spot.place).shown(masker),
             masker=masker,
             stdin=size_and_hash(stdin) if stdin else None,
             run_id=secrets.token_hex(8),
         )
         self.result.looker = self.look
+        self._spot = spot
         self._throttle = Throttle()
         self._protocol = ExecProtocol(
             tty=args.tty, escape=args.escape, size=size, reach=options.reach
@@ -287,8 +291,8 @@ class Session:
     async def _run(self) -> None:
         failure: NomadMagicError | None = None
         try:
-            failure = await _caught(self._start_and_talk())
-            failure = await _caught(self._reaching.end()) or failure
+            failure = await outcome.caught(self._start_and_talk())
+            failure = await outcome.caught(self._reaching.end()) or failure
         finally:
             self._finish(failure)
 
@@ -303,6 +307,7 @@ class Session:
             client,
             self.options,
             protocol,
+            spot=self._spot,
             located=self._listeners.located,
             notice=self._listeners.noticed,
         )
@@ -383,18 +388,3 @@ class Session:
         loop.discard(self)
         self._done.set()
         self._listeners.tell(Ended(result, self.error))
-
-
-async def _caught(work: Coroutine[Any, Any, NomadMagicError | None]) -> NomadMagicError | None:
-    """Return what a part of a run fails with, whatever it is: the cell must hear of it."""
-    try:
-        return await work
-    except NomadMagicError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - as it says
-        failure = NomadMagicError(
-            f"nomad_magic failed: {type(error).__name__}: {error}",
-            hint="This is a bug in nomad_magic; what the action wrote is in .result.",
-        )
-        failure.__cause__ = error
-        return failure

@@ -138,6 +138,8 @@ def theme(
         notebook.page.wait_for_function(
             "name => document.body.dataset.jpThemeName === name", arg=f"JupyterLab {name}"
         )
+        # Lab hides itself while it changes.
+        notebook.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     yield change
     for notebook in used[:1]:

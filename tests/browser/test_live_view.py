@@ -137,6 +137,41 @@ def test_the_interrupt_button_interrupts_the_action(opened: Callable[..., Notebo
     assert saved.cells[2].outputs == []
 
 
+def test_the_interrupt_button_stops_all_of_them(
+    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
+) -> None:
+    """The cell shows how far they are; ■ stops each in order, and the record says so."""
+    notebook = opened([f"%nomad_action_all {SERVER} quiet", "print('never')"])
+    notebook.run_all()
+    expect(notebook.cell(1)).to_contain_text("3 of 3 running", timeout=MS)
+    screenshot(notebook, "fleet-running")
+    notebook.command("notebook:interrupt-kernel")
+    notebook.wait_done(1)
+    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130) · cache.redis", timeout=MS)
+    screenshot(notebook, "fleet-stopped")
+    saved = notebook.save()
+    assert "cache.redis[0-2]" in shown(saved, 1)
+    assert saved.cells[2].outputs == []
+
+
+def test_a_fleets_record_reads(
+    opened: Callable[..., Notebook],
+    theme: Callable[[Notebook, str], None],
+    screenshot: Callable[[Notebook, str], None],
+) -> None:
+    """Groups with their folded names, the others' difference, what failed; light and dark."""
+    notebook = opened(["%nomad_action_all -job=cache -task=server hello"])
+    notebook.run_all()
+    notebook.wait_done(1)
+    record = notebook.cell(1).locator(".nomad-magic")
+    expect(record).to_contain_text("cache.redis[0-2]", timeout=MS)
+    record.locator("summary").click()
+    screenshot(notebook, "fleet-record")
+    theme(notebook, "Dark")
+    screenshot(notebook, "fleet-record-dark")
+    expect(record).to_contain_text("%nomad_action_all")
+
+
 def type_and_see(notebook: Notebook, index: int, text: str) -> None:
     """Type a line into a cell's terminal, and wait until it is shown."""
     notebook.cell(index).locator(".xterm-helper-textarea").press_sequentially(f"{text}\n")

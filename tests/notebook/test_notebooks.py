@@ -95,6 +95,32 @@ def test_papermill_stops_at_the_cell_whose_action_fails(tmp_path: Path, agent: A
     assert agent.environ["NOMAD_TOKEN"] not in saved.read_text()
 
 
+def test_many_at_once_leave_one_record_and_one_error(agent: Agent) -> None:
+    """Text before and after, the facts as metadata, a value to compute with; a failure once."""
+    run = notebook(
+        f"r = %nomad_action_all {SERVER} hello",
+        "print(r.ok, len(r), [len(group) for group in r.groups])",
+        f"%%nomad_action_all {SERVER} cat\nfrom the cell",
+        f"%nomad_action_all {SERVER} fail",
+        "print('never')",
+    )
+    with pytest.raises(CellExecutionError, match="fail failed in 3 of 3 allocations"):
+        NotebookClient(run, timeout=60).execute()
+    _, hello, value, body, fail, never = run.cells
+    assert shown(hello).startswith("hello in 3 allocations: cache.redis[0-2]\n")
+    assert "✔ hello · 3 of 3 exit 0 in" in shown(hello)
+    (facts,) = [one.metadata["nomad_magic"] for one in hello.outputs if "data" in one]
+    assert (facts["kind"], facts["counts"]) == ("fleet", {"exit 0": 3})
+    assert shown(value).split() == ["True", "3", "[3]"]
+    assert "    from the cell" in shown(body)
+    assert "✖ fail · 3 of 3 exit 3 in" in shown(fail)
+    assert [one.ename for one in fail.outputs if one.output_type == "error"] == ["FleetFailed"]
+    assert never.outputs == []
+    text = nbformat.writes(run)
+    assert agent.environ["NOMAD_TOKEN"] not in text
+    assert "widget" not in text
+
+
 def test_a_flood_does_not_fill_the_notebook() -> None:
     """50 MB leave a notebook of less than 200 KB, with head and tail right to the byte."""
     run = notebook(

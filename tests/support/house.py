@@ -51,7 +51,8 @@ ENTRIES = {
 """What is read from outside; every other module has a reader in the house."""
 
 PURE = {
-    *("errors", "go", "record.facts", "record.humanize", "record.masking"),
+    *("errors", "go", "record.facts", "record.folding", "record.humanize", "record.markdown"),
+    *("record.masking", "record.style"),
     *("record.sighting", "record.spellings", "record.userinfo", "record.visible"),
     *(
         "nomad.address",
@@ -95,6 +96,7 @@ FOREIGN = {
     "httpx": {"nomad"},
     "websockets": {"nomad"},
     "aiohttp": {"agent"},
+    "pandas": {"record"},  # for who asks for a frame
 }
 """The rooms that may import a foreign package."""
 

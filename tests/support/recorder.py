@@ -61,9 +61,9 @@ class Recorder:
     )
     """The clients' ends of what was upgraded."""
 
-    def cut(self) -> None:
-        """Tear off every session, at its client's end."""
-        while self.carried:
+    def cut(self, most: int | None = None) -> None:
+        """Tear off every session, or so many, at its client's end."""
+        for _ in range(len(self.carried) if most is None else most):
             loop, writer = self.carried.pop()
             loop.call_soon_threadsafe(writer.transport.abort)
 

@@ -8,18 +8,52 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nomad_magic.nomad.options import Options
     from nomad_magic.notebook.kernel.host import Host
-    from nomad_magic.running.events import Event
-    from nomad_magic.running.session import Session
+    from nomad_magic.running.events import Event, Listener
+
+S = TypeVar("S", bound="Shown")
 
 
-class View(ABC):
-    """Shows one session in a cell, on the cell's own thread.
+class Shown(Protocol):
+    """What a view knows of what it shows: a `Session`, or a `Fleet` of them."""
+
+    options: Options
+
+    @property
+    def done(self) -> bool:
+        """It is over."""
+
+    @property
+    def opened(self) -> bool:
+        """Something of it may have been started, or it is over."""
+
+    def start(self) -> object:
+        """Begin."""
+
+    def listen(self, listener: Listener) -> None:
+        """Call a function with each event from now on."""
+
+    def wait_done(self, timeout: float) -> bool:
+        """Wait for the end, at most so many seconds; return whether it has come."""
+
+    def stop(self) -> None:
+        """Climb one rung of the ladder."""
+
+    def wind_down(self, grace: float) -> None:
+        """Stop without a person to climb."""
+
+    def disconnect(self) -> None:
+        """Close the connection at once."""
+
+
+class View(ABC, Generic[S]):
+    """Shows one session, or many, in a cell, on the cell's own thread.
 
     Args:
         session: Not yet started.
@@ -32,7 +66,7 @@ class View(ABC):
     turn_seconds: float = 0.1
     """How long the thread waits at most before it looks again by itself."""
 
-    def __init__(self, session: Session, host: Host) -> None:
+    def __init__(self, session: S, host: Host) -> None:
         self.interrupts = 0
         self.session = session
         self.host = host
@@ -66,10 +100,10 @@ class View(ABC):
         """Say, from any thread, that there is something new."""
         self._news.put(None)
 
-    def open(self) -> None:  # noqa: B027 - to show nothing at first is a good answer
+    def open(self) -> None:
         """Show what stands there from the beginning, on the cell's own thread."""
 
-    def prepare(self) -> None:  # noqa: B027 - most have nothing to wait for
+    def prepare(self) -> None:
         """Wait for what is to be known before the session starts."""
 
     def around(self) -> AbstractContextManager[object]:

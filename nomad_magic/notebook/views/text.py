@@ -31,7 +31,7 @@ LONGEST_LINE: Final = 1 << 16
 """How much of a line a runner's cell waits for, in characters."""
 
 
-class TextView(View):
+class TextView(View["Session"]):
     """Shows a session on stdout and stderr."""
 
     def __init__(self, session: Session, host: Host) -> None:

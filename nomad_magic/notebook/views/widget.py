@@ -49,7 +49,7 @@ NO_PAGE_IN_BACKGROUND: Final = (
 NOTHING: Final = {"text/plain": "", "text/html": ""}
 
 
-class WidgetView(View):
+class WidgetView(View["Session"]):
     """Shows a session in a widget, and the record in its place once it is over.
 
     Args:

@@ -1,0 +1,70 @@
+"""The record of a fleet as HTML: what `card` is for that of one run."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+from nomad_magic.record import style
+
+if TYPE_CHECKING:
+    from nomad_magic.record.fleet_record import FleetRecord
+    from nomad_magic.record.grouping import Group
+
+_GROUP: Final = f"{style.BAR};{style.LINE};overflow-wrap:anywhere"
+_TINTS: Final = {"+": "background:rgba(46,160,67,.2)", "-": "background:rgba(248,81,73,.2)"}
+
+
+def fleet_bundle(
+    record: FleetRecord, *, output: bool = True
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return a fleet's record by its MIME types, and its metadata.
+
+    Args:
+        record: The record.
+        output: With what the groups wrote.
+    """
+    data = {"text/plain": record.text(output=output), "text/html": fleet_card(record)}
+    return data, {"nomad_magic": record.metadata()}
+
+
+def fleet_card(record: FleetRecord) -> str:
+    """Return a fleet's record as HTML."""
+    result = record.result
+    shown = result.masker.shown
+    parts = [
+        f'<div class="nomad-magic {style.NO_MATH}" style="{style.FRAME}">',
+        style.bar(
+            result.outcome,
+            shown(result.action),
+            shown(record.state),
+            shown(record.target),
+            result.started,
+        ),
+    ]
+    for group, lines, differs in record.shown_groups():
+        heading = shown(record.heading(group))
+        parts.append(f'<div style="{_GROUP}">{_sign(group)} {escape(heading)}</div>')
+        if lines:
+            html = "\n".join(_line(result.masker.text(line), differs=differs) for line in lines)
+            what = "Difference of" if differs else "Output of"
+            parts.append(style.window(f"{what} {group.names}", html))
+    more = [*map(record.heading, record.listed_groups), record.uncounted]
+    parts += [
+        f'<div style="{_GROUP}">{escape(shown(heading))}</div>' for heading in filter(None, more)
+    ]
+    facts = ((label, shown(text)) for label, text in record.facts())
+    parts += [style.details(record.summary, facts, line=True), "</div>"]
+    return "".join(parts)
+
+
+def _sign(group: Group) -> str:
+    background = style.BACKGROUNDS[group.outcome.tone]
+    return f'<span style="{style.SIGN};background:{background}">{group.outcome.sign}</span>'
+
+
+def _line(line: str, *, differs: bool) -> str:
+    """Return a line of an output or of a difference."""
+    tint = _TINTS.get(line[:1]) if differs else None
+    html = escape(line)
+    return f'<span style="{tint}">{html}</span>' if tint else html

@@ -1,0 +1,371 @@
+"""One action in many allocations: so many at a time, each a session of its own, all waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+import time
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from nomad_magic.errors import FleetFailed, NomadMagicError
+from nomad_magic.nomad import cache
+from nomad_magic.nomad.survey import survey
+from nomad_magic.record.facts import Outcome, Rung
+from nomad_magic.record.fleet_facts import LeftOut
+from nomad_magic.record.fleet_result import FleetResult
+from nomad_magic.record.folding import folded
+from nomad_magic.record.result import ActionResult
+from nomad_magic.running import leaving, loop, outcome
+from nomad_magic.running.session import LAST_SECONDS, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterator
+    from concurrent.futures import Future
+
+    from nomad_magic.line.fleet_flags import FleetArgs
+    from nomad_magic.nomad.options import Options
+    from nomad_magic.nomad.survey import Spot, Survey
+    from nomad_magic.nomad.target import Target
+    from nomad_magic.running.events import Listener
+
+NAMED: Final = 10
+"""How many kinds of failures an error lists, and how many folded names of each."""
+
+STOPPED: Final = "stopped before it was begun"
+FAILED_BEFORE: Final = "not begun after a failure (-fail-fast)"
+
+
+class Fleet:
+    """Runs an action in every running allocation that has it.
+
+    It lives in the background loop; every method may be called from any thread.
+
+    Args:
+        line: The line, parsed and checked.
+        target: Which agent, and as whom.
+        options: The bounds of each wait, of each run.
+        stdin: What each of them reads, then the end of stdin; None for nothing.
+        size: The terminals' height and width in cells.
+        only: The ids of the allocations that count; None for all.
+
+    Attributes:
+        result: What is known so far; filled in while the runs go on.
+        error: Why it failed, once it is done; None when it did not, or was stopped.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is one side of it, and named
+        self,
+        line: FleetArgs,
+        target: Target,
+        options: Options,
+        *,
+        stdin: bytes | None = None,
+        size: tuple[int, int] = (24, 80),
+        only: Collection[str] | None = None,
+    ) -> None:
+        self.line, self.target, self.options = line, target, options
+        self.error: NomadMagicError | None = None
+        masker = target.masker()
+        self.result = FleetResult(
+            action=masker.name(line.args.action),
+            command_line=masker.shown(line.command_line()),
+            place=target.place.shown(masker),
+            masker=masker,
+            run_id=secrets.token_hex(8),
+        )
+        self.result.rerunner = self._rerun
+        self._stdin, self._size = stdin, size
+        self._only = None if only is None else frozenset(only)
+        self._running: dict[str, Session] = {}
+        self._failures: dict[str, NomadMagicError] = {}
+        self._closed = ""
+        """Why no more are begun; empty while they are."""
+        self._asking: asyncio.Task[Survey] | None = None
+        self._began = 0.0
+        self._done = threading.Event()
+        self._future: Future[None] | None = None
+        self._listeners: list[Listener] = []
+
+    def __repr__(self) -> str:
+        return f"<Fleet {self.result.action}: {self.result.state}>"
+
+    # What a user calls, from any thread
+
+    def start(self) -> Self:
+        """Begin in the background loop; return the fleet."""
+        loop.add(self)
+        self._future = loop.submit(self._run())
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop what has not ended, and wait for that."""
+        if not self.done and self._future is not None:
+            self.stop(self.options.grace)
+
+    @property
+    def done(self) -> bool:
+        """All have ended, and `result` and `error` are final."""
+        return self._done.is_set()
+
+    @property
+    def stopped(self) -> bool:
+        """Someone asked for the end."""
+        return self._closed == STOPPED
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first was begun; 0 before."""
+        if self.done or not self._began:
+            return self.result.duration
+        return time.monotonic() - self._began
+
+    def running(self) -> dict[str, Session]:
+        """Return the sessions that have not ended, by their allocations' ids."""
+        return dict(self._running)
+
+    @property
+    def opened(self) -> bool:
+        """It is known where it runs, and something of it may have been started; or it is over."""
+        return self.done or bool(self._began)
+
+    def listen(self, listener: Listener) -> None:
+        """Call a function with each event of every run that begins from now on."""
+        self._listeners.append(listener)
+
+    def wait_done(self, timeout: float) -> bool:
+        """Wait for the end, at most so many seconds; return whether it has come."""
+        return self._done.wait(timeout)
+
+    def wait(self, timeout: float | None = None, *, check: bool = False) -> FleetResult:
+        """Wait for the end of all and return the result.
+
+        Args:
+            timeout: Seconds; None waits for ever.
+            check: Raise `error` when one has failed.
+
+        Raises:
+            TimeoutError: Some still run; they are not stopped by that.
+            NomadMagicError: With `check`, why it failed: mostly a `FleetFailed`.
+        """
+        if not self._done.wait(timeout):
+            raise TimeoutError(f"{self.result.action} still runs after {timeout} s")
+        if check and self.error is not None:
+            raise self.error.with_traceback(None)
+        return self.result
+
+    def __await__(self) -> Generator[Any, None, FleetResult]:
+        """Wait for the end in any event loop and return the result."""
+        if self._future is not None and not self.done:
+            yield from asyncio.shield(asyncio.wrap_future(self._future)).__await__()
+        return self.result
+
+    def stop(self, grace: float | None = None) -> None:
+        """Begin no more, and climb a rung of the ladder with those that run.
+
+        Only those climb that are furthest behind, so that each does what the rung's name says.
+
+        Args:
+            grace: As for `Session.stop`.
+        """
+        if grace is None:
+            self._call(self._stop)
+            return
+        self.wind_down(grace)
+        try:
+            self.wait_done(grace + LAST_SECONDS)
+        except BaseException:
+            # Interrupted once more: at once.
+            self.disconnect()
+            self.wait_done(LAST_SECONDS)
+            raise
+
+    def wind_down(self, grace: float) -> None:
+        """Stop all without a person to climb, and do not wait for it."""
+
+        def end() -> None:
+            self._close(STOPPED)
+            for session in self._running.values():
+                session.wind_down(grace)
+
+        self._call(end)
+
+    def disconnect(self) -> None:
+        """Close the connections within a second; the processes may go on."""
+
+        def end() -> None:
+            self._close(STOPPED)
+            for session in self._running.values():
+                session.disconnect()
+
+        self._call(end)
+
+    @property
+    def next_stop(self) -> Rung:
+        """The rung that the next `stop` climbs; `NONE` when there is nothing left to do."""
+        if self.done:
+            return Rung.NONE
+        rungs = {session.next_stop for session in self.running().values()} - {Rung.NONE}
+        return min(rungs, default=Rung.NONE if self.stopped else Rung.GIVE_UP)
+
+    def leave_to_parent(self) -> None:
+        """End here, in a forked child: the runs go on in the parent."""
+        self.error = NomadMagicError(f"{self.result.action} runs in the process that started it")
+        self._done = threading.Event()
+        self._done.set()
+
+    # What runs in the loop
+
+    def _call(self, function: Any) -> None:
+        loop.get().call_soon_threadsafe(function)
+
+    def _stop(self) -> None:
+        self._close(STOPPED)
+        rung = self.next_stop
+        for session in self.running().values():
+            if session.next_stop is rung:
+                session.stop()
+
+    def _close(self, why: str) -> None:
+        """Begin no more."""
+        self._closed = why
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _run(self) -> None:
+        failure: NomadMagicError | None = None
+        try:
+            failure = await outcome.caught(self._ask_and_run())
+        finally:
+            self._finish(failure)
+
+    async def _ask_and_run(self) -> None:
+        client = cache.client(self.target, self.options)
+        self._asking = asyncio.create_task(survey(self.line.args, client))
+        await asyncio.wait({self._asking})
+        if self._asking.cancelled() or self._closed:
+            return
+        spots = self._take(self._asking.result())
+        self._asking = None
+        self.result.started, self._began = datetime.now().astimezone(), time.monotonic()
+        left = iter(spots)
+        workers = [
+            asyncio.create_task(self._work(left))
+            for _ in range(min(self.line.parallel, len(spots)))
+        ]
+        await asyncio.gather(*workers)
+
+    def _take(self, found: Survey) -> list[Spot]:
+        """Write down what was found, before anything runs."""
+        result, shown = self.result, self.result.masker.shown
+        spots = [
+            spot
+            for spot in found.spots
+            if self._only is None or spot.resolved.allocation.id in self._only
+        ]
+        there = {spot.resolved.allocation.id for spot in spots}
+        result.place = found.place.shown(result.masker)
+        result.left_out += found.left_out if self._only is None else ()
+        result.left_out += [
+            LeftOut(allocation=one, name=one, node_name="", reason="does not run any more")
+            for one in sorted((self._only or frozenset()) - there)
+        ]
+        result.notices += map(shown, found.notices)
+        for spot in spots:
+            result.runs[spot.resolved.allocation.id] = self._waiting(spot)
+        return spots
+
+    def _waiting(self, spot: Spot) -> ActionResult:
+        """Return the result of a run that was not begun."""
+        masker = self.result.masker
+        return ActionResult(
+            action=self.result.action,
+            command_line=masker.shown(self._args(spot).command_line()),
+            tty=self.line.args.tty,
+            width=self._size[1],
+            place=spot.place.shown(masker),
+            command=tuple(map(masker.shown, spot.command)),
+            masker=masker,
+        )
+
+    def _args(self, spot: Spot) -> Any:
+        """Return the line that runs the action in one allocation alone."""
+        return replace(
+            self.line.args, alloc=spot.resolved.allocation.id, group="", task=spot.place.task
+        )
+
+    async def _work(self, spots: Iterator[Spot]) -> None:
+        """Run one after the other until none is left."""
+        for spot in spots:
+            key = spot.resolved.allocation.id
+            if self._closed:
+                given_up = self.result.runs[key]
+                given_up.outcome, given_up.reason = Outcome.NOT_STARTED, self._closed
+                given_up.ended = datetime.now().astimezone()
+                continue
+            session = Session(
+                self._args(spot),
+                self.target,
+                self.options,
+                stdin=self._stdin if self.line.args.stdin else None,
+                size=self._size,
+                spot=spot,
+            )
+            for listener in self._listeners:
+                session.listen(listener)
+            self.result.runs[key] = session.result
+            self._running[key] = session
+            await session.start()
+            del self._running[key]
+            if session.error is not None:
+                self._failures[key] = session.error
+                if self.line.fail_fast and not self._closed:
+                    self._close(FAILED_BEFORE)
+
+    def _finish(self, failure: NomadMagicError | None) -> None:
+        result = self.result
+        if self._began:
+            result.duration = time.monotonic() - self._began
+            result.ended = datetime.now().astimezone()
+        self.error = failure or self._failed()
+        if self.error is not None:
+            leaving.settle(self.error, result.masker.shown)
+        loop.discard(self)
+        self._done.set()
+
+    def _failed(self) -> FleetFailed | None:
+        if not self._failures:
+            return None
+        result, labels = self.result, self.result.labels
+        kinds: dict[str, list[str]] = {}
+        for key in self._failures:
+            kinds.setdefault(result.runs[key].ending, []).append(labels[key])
+        listed = sorted(kinds.items(), key=lambda one: -len(one[1]))
+        lines = [f"{ending}: {folded(names, most=NAMED)}" for ending, names in listed[:NAMED]]
+        if len(listed) > NAMED:
+            lines.append(f"and {len(listed) - NAMED} more kinds; .result has them all")
+        count = len(self._failures)
+        return FleetFailed(
+            f"{result.action} failed in {count} of {len(result)} allocations",
+            hint="\n".join(lines),
+            result=result,
+        )
+
+    def _rerun(self, allocations: list[str]) -> FleetResult:
+        made = Fleet(
+            self.line,
+            self.target,
+            self.options,
+            stdin=self._stdin,
+            size=self._size,
+            only=allocations,
+        )
+        if not allocations:
+            return made.result
+        with made:
+            return made.start().wait(check=True)
