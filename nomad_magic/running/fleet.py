@@ -10,13 +10,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from nomad_magic.errors import FleetFailed, NomadMagicError
+from nomad_magic.errors import NomadMagicError, UnexpectedAnswer
 from nomad_magic.nomad import cache
 from nomad_magic.nomad.survey import survey
 from nomad_magic.record.facts import Outcome, Rung
 from nomad_magic.record.fleet_facts import LeftOut
 from nomad_magic.record.fleet_result import FleetResult
-from nomad_magic.record.folding import folded
 from nomad_magic.record.result import ActionResult
 from nomad_magic.running import leaving, loop, outcome
 from nomad_magic.running.session import LAST_SECONDS, Session
@@ -31,8 +30,17 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.target import Target
     from nomad_magic.running.events import Listener
 
-NAMED: Final = 10
-"""How many kinds of failures an error lists, and how many folded names of each."""
+MOST_AT_AN_ADDRESS: Final = 80
+"""How many sessions there are with one agent at a time, whatever `-parallel` says: it takes 100
+connections of a client (`http_max_conns_per_client`; measured on Nomad 2.0.6: the next gets status
+429, or nothing), and those that stop runs, and ask, need some."""
+
+TOO_MANY: Final = 429
+"""What an agent answers that has too many connections already: it has not looked at the request."""
+
+TRIES: Final = 10
+PAUSE_SECONDS: Final = 0.5
+"""How often, and after which pause, it is asked again then."""
 
 STOPPED: Final = "stopped before it was begun"
 FAILED_BEFORE: Final = "not begun after a failure (-fail-fast)"
@@ -81,6 +89,7 @@ class Fleet:
         self._only = None if only is None else frozenset(only)
         self._running: dict[str, Session] = {}
         self._failures: dict[str, NomadMagicError] = {}
+        self._rooms: dict[str, asyncio.Semaphore] = {}
         self._closed = ""
         """Why no more are begun; empty while they are."""
         self._asking: asyncio.Task[Survey] | None = None
@@ -303,58 +312,57 @@ class Fleet:
         """Run one after the other until none is left."""
         for spot in spots:
             key = spot.resolved.allocation.id
-            if self._closed:
-                given_up = self.result.runs[key]
-                given_up.outcome, given_up.reason = Outcome.NOT_STARTED, self._closed
-                given_up.ended = datetime.now().astimezone()
-                continue
-            session = Session(
-                self._args(spot),
-                self.target,
-                self.options,
-                stdin=self._stdin if self.line.args.stdin else None,
-                size=self._size,
-                spot=spot,
-            )
-            for listener in self._listeners:
-                session.listen(listener)
-            self.result.runs[key] = session.result
-            self._running[key] = session
-            await session.start()
-            del self._running[key]
-            if session.error is not None:
+            async with self._room(spot):
+                for _ in range(TRIES):
+                    session = await self._begin(key, spot)
+                    if session is None or not _is_too_many(session.error):
+                        break
+                    # It was not even read: there is room once others have ended.
+                    await asyncio.sleep(PAUSE_SECONDS)
+            if session is not None and session.error is not None:
                 self._failures[key] = session.error
                 if self.line.fail_fast and not self._closed:
                     self._close(FAILED_BEFORE)
+
+    def _room(self, spot: Spot) -> asyncio.Semaphore:
+        """Return what bounds the sessions with the agent that a spot's is with."""
+        node = spot.resolved.node
+        address = node.http_addr if node is not None and self.options.direct else ""
+        return self._rooms.setdefault(address, asyncio.Semaphore(MOST_AT_AN_ADDRESS))
+
+    async def _begin(self, key: str, spot: Spot) -> Session | None:
+        """Run it in one allocation, to its end; None where no more are begun."""
+        if self._closed:
+            given_up = self.result.runs[key]
+            given_up.outcome, given_up.reason = Outcome.NOT_STARTED, self._closed
+            given_up.ended = datetime.now().astimezone()
+            return None
+        session = Session(
+            self._args(spot),
+            self.target,
+            self.options,
+            stdin=self._stdin if self.line.args.stdin else None,
+            size=self._size,
+            spot=spot,
+        )
+        for listener in self._listeners:
+            session.listen(listener)
+        self.result.runs[key] = session.result
+        self._running[key] = session
+        await session.start()
+        del self._running[key]
+        return session
 
     def _finish(self, failure: NomadMagicError | None) -> None:
         result = self.result
         if self._began:
             result.duration = time.monotonic() - self._began
             result.ended = datetime.now().astimezone()
-        self.error = failure or self._failed()
+        self.error = failure or outcome.fleet_failure(result, self._failures)
         if self.error is not None:
             leaving.settle(self.error, result.masker.shown)
         loop.discard(self)
         self._done.set()
-
-    def _failed(self) -> FleetFailed | None:
-        if not self._failures:
-            return None
-        result, labels = self.result, self.result.labels
-        kinds: dict[str, list[str]] = {}
-        for key in self._failures:
-            kinds.setdefault(result.runs[key].ending, []).append(labels[key])
-        listed = sorted(kinds.items(), key=lambda one: -len(one[1]))
-        lines = [f"{ending}: {folded(names, most=NAMED)}" for ending, names in listed[:NAMED]]
-        if len(listed) > NAMED:
-            lines.append(f"and {len(listed) - NAMED} more kinds; .result has them all")
-        count = len(self._failures)
-        return FleetFailed(
-            f"{result.action} failed in {count} of {len(result)} allocations",
-            hint="\n".join(lines),
-            result=result,
-        )
 
     def _rerun(self, allocations: list[str]) -> FleetResult:
         made = Fleet(
@@ -369,3 +377,8 @@ class Fleet:
             return made.result
         with made:
             return made.start().wait(check=True)
+
+
+def _is_too_many(error: NomadMagicError | None) -> bool:
+    """Whether an agent has refused a session because it has too many connections."""
+    return isinstance(error, UnexpectedAnswer) and error.status == TOO_MANY

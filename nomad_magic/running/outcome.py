@@ -7,12 +7,13 @@ do.  "Stopped" is never said without an exit frame.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.errors import (
     ActionFailed,
     ConnectionLost,
     Disconnected,
+    FleetFailed,
     NomadMagicError,
     SessionRefused,
     Unreachable,
@@ -20,13 +21,18 @@ from nomad_magic.errors import (
 from nomad_magic.nomad.connect import PREFIX
 from nomad_magic.nomad.protocol import ExecProtocol, Exited, Lost, Output, Refused, State
 from nomad_magic.record.facts import Outcome, StopReason
+from nomad_magic.record.folding import folded
 from nomad_magic.record.humanize import seconds
 from nomad_magic.running import leaving
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Mapping
 
+    from nomad_magic.record.fleet_result import FleetResult
     from nomad_magic.record.result import ActionResult
+
+NAMED: Final = 10
+"""How many kinds of failures an error lists, and how many folded names of each."""
 
 _NO_ADDRESS = (
     "No address was given and nothing answers on the default one. Set NOMAD_ADDR or -address, or "
@@ -136,6 +142,32 @@ def _error_of_end(
     if result.exit_code:
         return ActionFailed(_failed(result), exit_code=result.exit_code)
     return None
+
+
+def fleet_failure(
+    result: FleetResult, failures: Mapping[str, NomadMagicError]
+) -> FleetFailed | None:
+    """Return the error of many runs of which some have failed; None where none has.
+
+    Args:
+        result: All of them.
+        failures: What some have failed with, by their allocations' ids.
+    """
+    if not failures:
+        return None
+    labels = result.labels
+    kinds: dict[str, list[str]] = {}
+    for key in failures:
+        kinds.setdefault(result.runs[key].ending, []).append(labels[key])
+    listed = sorted(kinds.items(), key=lambda one: -len(one[1]))
+    lines = [f"{ending}: {folded(names, most=NAMED)}" for ending, names in listed[:NAMED]]
+    if len(listed) > NAMED:
+        lines.append(f"and {len(listed) - NAMED} more kinds; .result has them all")
+    return FleetFailed(
+        f"{result.action} failed in {len(failures)} of {len(result)} allocations",
+        hint="\n".join(lines),
+        result=result,
+    )
 
 
 def _failed(result: ActionResult) -> str:

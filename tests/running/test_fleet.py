@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from support.nomads import Agent
     from support.scripted import Script
     from websockets.asyncio.server import ServerConnection
+    from websockets.http11 import Request
 
     from nomad_magic.running.events import Event
 
@@ -416,3 +417,23 @@ def test_a_thousand_take_a_handful_of_questions(script: Script) -> None:
     sessions = [path for path in script.requests if "/action?" in path]
     assert len(sessions) == len(set(sessions)) == count
     assert len(script.requests) - count == 5
+
+
+def test_an_agent_with_too_many_connections_is_asked_again(script: Script) -> None:
+    """Status 429 says that the request was not read: nothing has started, and there may be room."""
+    count = 4
+    with allocations(script, *(stub(index) for index in range(count))) as env:
+        plain = script.respond
+        refused: list[str] = []
+
+        def respond(connection: ServerConnection, request: Request) -> Any:
+            if "/action?" in request.path and request.path not in refused:
+                script.requests.append(request.path)
+                refused.append(request.path)
+                return answer("Your IP is issuing too many concurrent connections", 429)
+            return plain(connection, request)
+
+        script.respond = respond  # type: ignore[method-assign]
+        result = nomad_magic.run_all("-job=cache flush", env=env)
+    assert result.counts == {"exit 0": count}
+    assert sum("/action?" in path for path in script.requests) == 2 * count
