@@ -133,7 +133,7 @@ def scripted(context: ssl.SSLContext | None = None) -> Iterator[Script]:
             handle,
             "127.0.0.1",
             0,
-            process_request=lambda *asked: script.respond(*asked),
+            process_request=lambda *asked: script.respond(*asked),  # noqa: PLW0108 - may be replaced
             compression=None,
             ping_interval=None,
             close_timeout=0.1,
