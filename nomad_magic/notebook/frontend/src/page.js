@@ -6,6 +6,7 @@ import { sendByControl, Sender } from "./control.js";
 import { Feed } from "./feed.js";
 import { keepDraft, keepRecord } from "./record.js";
 import { DEAF_MS, Presses, stopRoute } from "./stop.js";
+import { turns } from "./turns.js";
 
 /** How often the kernel is asked for a first, or another, snapshot, in ms. */
 const ASK_MS = 500;
@@ -43,7 +44,7 @@ export class Page {
     this.sizeTimer = null;
     this.changing = false;
     this.sender = new Sender({
-      control: (message) => sendByControl(this.kernel, this.#control, message),
+      control: (message, sure) => sendByControl(this.kernel, this.#control, message, sure),
       comm: (message) => this.gone || this.model.send(message),
       later: (ms, run) => this.#later(ms, run),
     });
@@ -105,6 +106,7 @@ export class Page {
   press(doubled = false) {
     const { label } = this.stop;
     if (!label || this.gone || !this.presses.counts(label, performance.now(), doubled)) return;
+    turns.free(this);
     this.#press(this.traits.rung);
   }
 
@@ -128,6 +130,7 @@ export class Page {
     for (const timer of this.timers) clearTimeout(timer);
     clearTimeout(this.sizeTimer);
     this.unlisten();
+    turns.done(this);
     for (const panel of [...this.panels]) panel.close();
   }
 
@@ -300,6 +303,7 @@ export class Page {
   }
 
   #update() {
+    if (this.ended || this.gone) turns.done(this);
     for (const panel of this.panels) panel.update();
   }
 

@@ -6,6 +6,7 @@ import { copy } from "./clipboard.js";
 import { OUTCOMES, PHASE, ROWS, UNKNOWN } from "./contract.js";
 import { Screen } from "./screen.js";
 import style from "./styles.css";
+import { eachSecond } from "./turns.js";
 import { clock, size } from "./words.js";
 
 const SAID_MS = 2000;
@@ -20,7 +21,7 @@ export class Panel {
   constructor(page, el) {
     this.page = page;
     this.ended = false;
-    this.timer = 0;
+    this.unclock = null;
     this.saidTimer = 0;
     this.#build();
     el.append(this.root);
@@ -71,7 +72,7 @@ export class Panel {
   }
 
   close() {
-    clearTimeout(this.timer);
+    this.unclock?.();
     clearTimeout(this.saidTimer);
     this.page.remove(this);
     this.screen.dispose();
@@ -172,14 +173,17 @@ export class Panel {
   }
 
   #tick() {
-    clearTimeout(this.timer);
     const { traits, gone, stopping, stoppingFor } = this.page;
     const elapsed = stopping ? stoppingFor : this.page.elapsed;
     const runs = traits.phase === PHASE.RUNNING && !gone;
     this.clock.hidden = !runs;
-    if (!runs) return;
-    set(this.clock, clock(elapsed));
-    this.timer = setTimeout(() => this.#tick(), 1000 - (elapsed % 1000) + 5);
+    if (runs) {
+      set(this.clock, clock(elapsed));
+      this.unclock ??= eachSecond(() => this.#tick());
+    } else {
+      this.unclock?.();
+      this.unclock = null;
+    }
   }
 
   #followed(following) {

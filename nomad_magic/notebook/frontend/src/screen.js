@@ -180,7 +180,8 @@ export class Screen {
       callbacks.input(data, reply);
     });
     terminal.onWriteParsed(() => {
-      this.#grow();
+      // To measure what is as high as it was would have the page laid out for nothing.
+      if (this.used < this.#usedRows()) this.#grow();
       this.#watch();
     });
     terminal.onRender(() => this.#follow());

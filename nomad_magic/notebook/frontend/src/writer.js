@@ -1,6 +1,8 @@
 // Hands output to a terminal in turns short enough that the page answers all the while.
 
-/** How much a terminal is handed in one turn, in bytes: about 5 ms of work. */
+import { turns } from "./turns.js";
+
+/** How much all terminals are handed in one turn, in bytes: about 5 ms of work. */
 const TURN_BYTES = 1 << 16;
 
 /**
@@ -8,9 +10,6 @@ const TURN_BYTES = 1 << 16;
  * later: the first output that a page parses takes 20 times as long as what comes after it.
  */
 const PIECE_BYTES = 1 << 12;
-
-/** Pages that are not seen get no animation frames. */
-const HIDDEN_MS = 100;
 
 /**
  * @typedef {object} Entry
@@ -48,29 +47,25 @@ export class Writer {
   close() {
     this.closed = true;
     this.cancel?.();
+    this.cancel = null;
     this.clear();
   }
 
   #schedule() {
     if (this.busy || this.cancel || this.closed || !this.waiting.length) return;
-    const turn = () => {
-      this.cancel?.();
-      this.#turn();
-    };
-    const frame = requestAnimationFrame(turn);
-    const timer = setTimeout(turn, HIDDEN_MS);
-    this.cancel = () => {
-      cancelAnimationFrame(frame);
-      clearTimeout(timer);
+    this.cancel = turns.take((share) => {
       this.cancel = null;
-    };
+      this.#turn(Math.max(Math.floor(TURN_BYTES / share), PIECE_BYTES));
+    });
   }
 
-  #turn() {
+  /** @param {number} room In bytes. */
+  #turn(room) {
+    // They may have been forgotten meanwhile.
+    if (!this.waiting.length) return;
     const { replay } = this.waiting[0];
     const parts = [];
     const finished = [];
-    let room = TURN_BYTES;
     while (this.waiting.length && room > 0) {
       const entry = this.waiting[0];
       if (entry.replay !== replay || (entry.before && parts.length)) break;
