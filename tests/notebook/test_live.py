@@ -108,7 +108,7 @@ class Page:
         """Send the same on the control channel, as the page of a background run does."""
         message = self.client.session.msg(
             contract.CONTROL_MESSAGE,
-            {"to": self.state["control"], "message": {**content, "client": self.name}},
+            {"said": [{"to": self.state["control"], "message": {**content, "client": self.name}}]},
         )
         self.client.control_channel.send(message)
 
