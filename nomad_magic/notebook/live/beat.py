@@ -23,6 +23,9 @@ SHARE_SECONDS: Final = 1 / 100
 MOST_SECONDS: Final = 1 / 2
 """How seldom output is sent, at the least, however many runs there are."""
 
+PRINTING_SECONDS: Final = 2.0
+"""How long a run counts as one that prints, after it has."""
+
 FLOOD_SECONDS: Final = 1 / 4
 """How often, while most of it is left out: the page has a click to hear besides."""
 
@@ -53,7 +56,7 @@ class Beat:
     def sent(self, run: object, now: float, *, flood: bool = False) -> float:
         """Say that one has sent some output; return when it may send the next."""
         with self._lock:
-            self._printing[run] = now + 2 * MOST_SECONDS
+            self._printing[run] = now + PRINTING_SECONDS
             for one in [one for one, until in self._printing.items() if until < now]:
                 del self._printing[one]
             (self._floods.add if flood else self._floods.discard)(run)
@@ -64,7 +67,8 @@ class Beat:
         seconds = min(printing * SHARE_SECONDS, MOST_SECONDS)
         if seconds <= FRAME_SECONDS:
             return now + FRAME_SECONDS
-        return (now // seconds + 1) * seconds
+        moment = (now // seconds + 1) * seconds
+        return moment if moment - now >= FRAME_SECONDS else moment + seconds
 
     def due(self, run: object, due: float) -> float:
         """Return when one may send that would like to send at a time."""
