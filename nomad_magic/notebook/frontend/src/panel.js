@@ -1,11 +1,9 @@
 // What the reader sees of an action: one panel for each place where a page shows it.
 
-import terminalStyle from "@xterm/xterm/css/xterm.css";
-
 import { copy } from "./clipboard.js";
 import { OUTCOMES, PHASE, ROWS, UNKNOWN } from "./contract.js";
 import { Screen } from "./screen.js";
-import style from "./styles.css";
+import { dress } from "./sheet.js";
 import { eachSecond } from "./turns.js";
 import { clock, size } from "./words.js";
 
@@ -25,6 +23,7 @@ export class Panel {
     this.saidTimer = 0;
     this.#build();
     el.append(this.root);
+    dress(el);
     const { tty, rows, action } = page.traits;
     this.screen = new Screen(
       this.terminal,
@@ -88,9 +87,6 @@ export class Panel {
       return element;
     };
     const hidden = { "aria-hidden": "true" };
-    const sheet = document.createElement("style");
-    // Nested, so that other terminals of the page keep their own style.
-    sheet.textContent = `.nomad-action {\n${terminalStyle}\n}\n${style}`;
     this.label = part("span", "label");
     this.stop = part("button", "stop", { type: "button" }, part("span", "square", hidden), this.label);
     this.mark = part("span", "mark", hidden);
@@ -113,7 +109,6 @@ export class Panel {
       "div",
       "action",
       { role: "group" },
-      sheet,
       part(
         "div",
         "head",

@@ -6,6 +6,7 @@ import { Terminal } from "@xterm/xterm";
 import { guard } from "./guard.js";
 import { keyAction, keyHelp } from "./keys.js";
 import { linkHandler } from "./links.js";
+import { dress } from "./sheet.js";
 import { theme, watchTheme } from "./theme.js";
 import { useWidths } from "./widths.js";
 import { leftOut } from "./words.js";
@@ -240,6 +241,7 @@ export class Screen {
 
   #open() {
     this.opened = true;
+    dress(this.host);
     this.#dress();
     this.terminal.open(this.host);
     this.#describe();
