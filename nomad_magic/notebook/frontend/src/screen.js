@@ -5,6 +5,7 @@ import { Terminal } from "@xterm/xterm";
 
 import { guard } from "./guard.js";
 import { keyAction, keyHelp } from "./keys.js";
+import { lighten } from "./lighten.js";
 import { linkHandler } from "./links.js";
 import { dress } from "./sheet.js";
 import { theme, watchTheme } from "./theme.js";
@@ -244,6 +245,7 @@ export class Screen {
     dress(this.host);
     this.#dress();
     this.terminal.open(this.host);
+    lighten(this.terminal);
     this.#describe();
     const { textarea } = this.terminal;
     let pointed = false;
