@@ -1,11 +1,11 @@
-"""Output that means no good to who shows it: twenty-four kinds, and an action that writes one.
+"""Output that means no good to who shows it: more than twenty kinds, and an action that writes one.
 
 It loads nothing but the standard library, for it is itself the program that the action runs:
 
-    python tests/support/hostile.py name
+    python tests/support/hostile.py name bytes
 
-writes a first line, the kind's output at once, and then on and on a little of it, until an
-interrupt; and then a last line, in which a terminal is that is in no odd mode.
+writes a first line, so much of the kind's output at once, and then on and on a little of it, until
+an interrupt; and then a last line, in a terminal that is in no odd mode any more.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ import itertools
 import random
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-AT_ONCE = 600_000
-"""How many bytes come at once: less than a view leaves out of a flood."""
 
 MORE = 20_000
 PAUSE_SECONDS = 0.05
@@ -62,7 +59,11 @@ COUNTS = [*"@ABCDEFGHIJKLMPSTXZ`abde", " @", " A", "'}", "'~", " q", "g", "t", "
 STYLES = ";".join(f"38;2;{n};{n};{n};48;5;{n};4:3;58:2::{n}:{n}:{n}" for n in range(64))
 IMAGE = base64.b64encode(bytes(range(256)) * 12).decode()
 
+HARMLESS = "lines"
+"""What the others are held against."""
+
 KINDS: dict[str, Callable[[], Iterator[bytes]]] = {
+    HARMLESS: counted("2026-01-01T12:00:00Z INFO request {n} of the cache was answered\n"),
     "counts": repeated("".join(f"x\x1b[{MOST}{final}" for final in COUNTS)),
     "endless title": once("\x1b]0;", "title "),
     "endless device string": once("\x1bP1$q", "string "),
@@ -105,8 +106,37 @@ def taken(name: str, size: int) -> bytes:
     raise AssertionError(name)
 
 
+def action(name: str) -> str:
+    """Return what the action is called that writes one kind."""
+    return name.replace(" ", "-")
+
+
+def job(at_once: int) -> dict[str, Any]:
+    """Return a job that has an action for each kind.
+
+    Args:
+        at_once: How many bytes of it come at once.
+    """
+    actions = [
+        {"Name": action(name), "Command": sys.executable, "Args": [__file__, name, str(at_once)]}
+        for name in KINDS
+    ]
+    task = {
+        "Name": "t",
+        "Driver": "raw_exec",
+        "Config": {"command": "/bin/sleep", "args": ["100000"]},
+        "Resources": {"CPU": 20, "MemoryMB": 32},
+        "Actions": actions,
+    }
+    return {
+        "ID": "hostile",
+        "Type": "service",
+        "TaskGroups": [{"Name": "g", "Tasks": [task]}],
+    }
+
+
 def main() -> None:
-    name = sys.argv[1]
+    name, at_once = sys.argv[1], int(sys.argv[2])
     out = sys.stdout.buffer
     out.write(f"{FIRST}\n".encode())
     out.flush()
@@ -119,7 +149,7 @@ def main() -> None:
         out.flush()
 
     try:
-        write(AT_ONCE)
+        write(at_once)
         while True:
             time.sleep(PAUSE_SECONDS)
             write(MORE)

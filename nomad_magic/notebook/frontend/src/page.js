@@ -15,6 +15,14 @@ const ASK_SLOWLY_MS = 5000;
 const QUICK_ASKS = 20;
 
 const SIZE_MS = 100;
+
+/**
+ * How often the terminal's own answers are sent, in ms, and how long they are: what asks a thousand
+ * times and reads nothing would have the kernel do nothing but hear answers, and its pty holds no more.
+ */
+const REPLIES_MS = 50;
+const MOST_REPLIES = 4096;
+
 /** When a press has had no visible effect for so long, in ms, the reader is told another way. */
 const PATIENCE_MS = 3000;
 
@@ -43,6 +51,8 @@ export class Page {
     this.size = null;
     this.sizeTimer = null;
     this.changing = false;
+    this.replies = "";
+    this.replied = -Infinity;
     this.sender = new Sender({
       control: (message, sure) => sendByControl(this.kernel, this.#control, message, sure),
       comm: (message) => this.gone || this.model.send(message),
@@ -112,7 +122,10 @@ export class Page {
 
   /** @param {string} data @param {boolean} reply */
   input(data, reply) {
-    if (!reply) this.presses.forget();
+    if (reply) return this.#reply(data);
+    this.presses.forget();
+    // In their order: what is typed may be the answer to what was asked last.
+    this.#sendReplies();
     if (this.traits.tty && !this.ended) this.#send(PAGE.INPUT, { data, reply });
   }
 
@@ -224,6 +237,23 @@ export class Page {
         this.#tell(PRESS_INTERRUPT);
       }
     }
+  }
+
+  #reply(data) {
+    if (!this.replies) {
+      const wait = this.replied + REPLIES_MS - performance.now();
+      if (wait > 0) this.#later(wait, () => this.#sendReplies());
+      else queueMicrotask(() => this.#sendReplies());
+    }
+    if (this.replies.length + data.length <= MOST_REPLIES) this.replies += data;
+  }
+
+  #sendReplies() {
+    const data = this.replies;
+    this.replies = "";
+    if (!data || !this.traits.tty || this.ended) return;
+    this.replied = performance.now();
+    this.#send(PAGE.INPUT, { data, reply: true });
   }
 
   #expect(rung) {
