@@ -19,23 +19,19 @@ AT_ONCE = 60_000
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes
 
-START = """\
-import os
+BEGIN = """\
+import json, os
 os.environ.update({environ})
 runs = {{}}
+"""
+START = """\
 for name in {names}:
     runs[name] = %nomad_action -job=hostile -group=g -task=t $name &
 """
 READ = """\
-import json
-from nomad_magic.record.card import card
-from nomad_magic.record.record import Record
-said = {}
-for name, run in runs.items():
-    result = run.wait(20)
-    html = card(Record(result))
-    said[name] = [result.exit_code, result.transcript.size > 0, "the last line" in html]
-print(json.dumps(said))
+results = {name: run.wait(20) for name, run in runs.items()}
+last = "the last line"
+print(json.dumps({name: [one.exit_code, last in one.text] for name, one in results.items()}))
 """
 
 
@@ -50,25 +46,31 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nomads.Agent]:
 
 
 def test_hostile_output(opened: Callable[..., Notebook], agent: nomads.Agent) -> None:
-    """All kinds at once, each in a view of its own: each is stopped by a click, and whole."""
+    """Half of the kinds at once, each in a view of its own: a click stops each, and all is there."""
     names = [hostile.action(name) for name in hostile.KINDS]
-    notebook = opened([START.format(names=names, environ=agent.environ), READ])
+    # Lab shows no more than 50 outputs of a cell.
+    halves = [names[: len(names) // 2], names[len(names) // 2 :]]
+    begin = BEGIN.format(environ=agent.environ)
+    notebook = opened([begin, *(START.format(names=half) for half in halves), READ])
     notebook.run(0)
     notebook.wait_done(0)
     notebook.run(1)
     notebook.wait_done(1)
-    stops = notebook.cell(1).get_by_role("button", name="Stop", exact=True)
-    expect(notebook.cell(1).locator(".nomad-action[data-phase=running]")).to_have_count(
-        len(names), timeout=MS
-    )
-    for left in reversed(range(len(names))):
-        stops.first.click()
-        expect(stops).to_have_count(left, timeout=MS)
-    notebook.run(2)
-    notebook.wait_done(2)
+    for index, half in enumerate(halves, 2):
+        notebook.run(index)
+        notebook.wait_done(index)
+        views = notebook.cell(index).locator(".nomad-action[data-phase=running]")
+        expect(views).to_have_count(len(half), timeout=MS)
+        stops = notebook.cell(index).get_by_role("button", name="Stop", exact=True)
+        for left in reversed(range(len(half))):
+            stops.first.click()
+            expect(stops).to_have_count(left, timeout=MS)
+    notebook.run(4)
+    notebook.wait_done(4)
     saved = notebook.save()
-    said = json.loads(saved.cells[2].outputs[0].text)
-    assert said == {name: [130, True, True] for name in names}
-    records = [one["data"]["text/plain"] for one in saved.cells[1].outputs if "data" in one]
-    for name in names:
-        assert any(name in text and hostile.LAST in text for text in records), name
+    said = json.loads(saved.cells[4].outputs[0].text)
+    assert said == {name: [130, True] for name in names}
+    for index, half in enumerate(halves, 2):
+        records = [one.get("data", {}).get("text/plain", "") for one in saved.cells[index].outputs]
+        for name in half:
+            assert any(name in text and hostile.LAST in text for text in records), name

@@ -83,15 +83,21 @@ KINDS: dict[str, Callable[[], Iterator[bytes]]] = {
     ),
     "links": counted("\x1b]8;id={n};https://example.com/{n}\x07{n}\x1b]8;;\x07 https://e.com/{n} "),
     "alignment": repeated("\x1b#8\x1b#3\x1b#6"),
-    "images": repeated(f"\x1bPq#0;2;0;0;0~~@@vv@@~~$-{IMAGE}\x1b\\\x1b]1337;File=inline=1:{IMAGE}\x07"),
+    "images": repeated(
+        f"\x1bPq#0;2;0;0;0~~@@vv@@~~$-{IMAGE}\x1b\\\x1b]1337;File=inline=1:{IMAGE}\x07"
+    ),
     "tab stops": repeated(f"\x1bH \x1bH\t\t\r\x1b[{MOST}I\x1b[{MOST}Z\x1b[3g\x1b[{MOST}W"),
     "questions": repeated("\x1b[6n\x1b[c\x1b[>c\x1b[5n\x1b]10;?\x07\x1bP$qm\x1b\\\x1b[?2026$p\x05"),
     "nothing": repeated("\x00\x7f" * 500),
     "no text": invalid,
     "screens in screens": repeated("\x1b7\x1b[?1048h\x1b[?1049h\x1b[?1049hx\x1b[?1047h\x1b8\x1b[u"),
-    "colours": counted("\x1b]4;1;#{n:06x};2;#123456\x07\x1b]10;#{n:06x}\x07\x1b]104\x07\x1b]11;red\x07"),
+    "colours": counted(
+        "\x1b]4;1;#{n:06x};2;#123456\x07\x1b]10;#{n:06x}\x07\x1b]104\x07\x1b]11;red\x07"
+    ),
     "resets": repeated("\x1bcx\x1b[!p\x1bc"),
-    "modes": repeated("\x1b[?25l\x1b[?25h\x1b[?1003h\x1b[?2004h\x1b[3 q\x1b[?2026hx\x1b[?12h\x1b[?5h"),
+    "modes": repeated(
+        "\x1b[?25l\x1b[?25h\x1b[?1003h\x1b[?2004h\x1b[3 q\x1b[?2026hx\x1b[?12h\x1b[?5h"
+    ),
     "bells and sets": repeated("\x07\x0e\x1b(0\x0fq\x1b)A\x1b*K\x07\x1bn\x1bo\x1b(B"),
 }
 

@@ -169,9 +169,7 @@ class Pages:
             for page in list(self._pages.values())
             if page.fed and now - page.heard < SILENT_SECONDS
         ]
-        return bool(listening) and all(
-            seq - page.acknowledged < window for page in listening
-        )
+        return bool(listening) and all(seq - page.acknowledged < window for page in listening)
 
     def _press(self, rung: object) -> None:
         """Climb a rung, unless the press was meant for one that was climbed meanwhile."""
