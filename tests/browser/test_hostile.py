@@ -46,7 +46,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nomads.Agent]:
 
 
 def test_hostile_output(opened: Callable[..., Notebook], agent: nomads.Agent) -> None:
-    """Half of the kinds at once, each in a view of its own: a click stops each, and all is there."""
+    """Half of the kinds at once, each in its view: a click stops each, and the record is whole."""
     names = [hostile.action(name) for name in hostile.KINDS]
     # Lab shows no more than 50 outputs of a cell.
     halves = [names[: len(names) // 2], names[len(names) // 2 :]]

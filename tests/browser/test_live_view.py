@@ -518,12 +518,12 @@ def test_many_runs_leave_the_page_and_stop_alone(opened: Callable[..., Notebook]
 
     A page that falls behind hears of the end of a run after all that was sent before.
     """
+    begin = f"runs = []\nfor _ in range({MANY}):\n    run = %nomad_action {SERVER} forever &\n"
     more = "before = [run.result.transcript.size for run in runs]\nimport time\n"
     more += "while any(run.result.transcript.size < size + 100 for run, size in zip(runs, before)):"
     notebook = opened(
         [
-            f"runs = []\nfor _ in range({MANY}):\n    run = %nomad_action {SERVER} forever &\n"
-            "    runs.append(run)",
+            begin + "    runs.append(run)",
             f"{more}\n    time.sleep(0.05)",
             "[run.stop() for run in runs]\nprint([run.wait(20).exit_code for run in runs])",
         ]
