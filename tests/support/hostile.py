@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MORE = 20_000
+MORE = 4_000
 PAUSE_SECONDS = 0.05
 
 FIRST = "the first line"
