@@ -1,5 +1,5 @@
-// What drawing a terminal costs the page, made less: some of it xterm.js 6.0.0 does twice, and some at
-// a price that a screen full of strange characters makes seconds of.  Private parts of it: where
+// What drawing a terminal costs the page, made less: xterm.js 6.0.0 lays the page out for each character
+// that it has not seen, and a screen full of strange ones takes seconds.  Private parts of it: where
 // they are not as expected they are left alone.
 
 /** How much of the page's time goes into measuring characters, in ms, and in how many. */
@@ -10,20 +10,7 @@ const OF_MS = 50;
 export function lighten(terminal) {
   const renderer = terminal._core?._renderService?._renderer?.value;
   if (!renderer) return;
-  drawOnce(renderer);
   measureQuickly(terminal, renderer._widthCache, renderer._rowFactory);
-}
-
-/** With each line that scrolls, all is drawn once more for the selection, also where there is none. */
-function drawOnce(renderer) {
-  if (typeof renderer.handleSelectionChanged !== "function") return;
-  const draw = renderer.handleSelectionChanged.bind(renderer);
-  let drawn = true;
-  renderer.handleSelectionChanged = (start, end, ...rest) => {
-    const selected = Boolean(start && end);
-    if (selected || drawn) draw(start, end, ...rest);
-    drawn = selected;
-  };
 }
 
 /**
