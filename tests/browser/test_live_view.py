@@ -544,6 +544,78 @@ def test_ten_background_runs_at_once(
     assert shown(notebook.save(), 2).strip() == "10"
 
 
+MANY = 15
+HEAR = """() => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const heard = window.heard = {output: 0, mails: [], held: null};
+    kernel.anyMessage.connect((_kernel, {msg, direction}) => {
+        if (direction === 'recv' && msg.content?.data?.content?.type === 'output') heard.output++;
+    });
+    const { prototype } = kernel.constructor;
+    const send = prototype.sendControlMessage;
+    heard.restore = () => { prototype.sendControlMessage = send; };
+    prototype.sendControlMessage = function (message, ...rest) {
+        heard.mails.push(message.content.said?.length ?? 0);
+        if (heard.held) heard.held.push(() => send.call(this, message, ...rest));
+        else return send.call(this, message, ...rest);
+    };
+}"""
+
+
+def test_many_runs_leave_the_page_and_stop_alone(opened: Callable[..., Notebook]) -> None:
+    """What is on its way to the page does not grow with the runs; each is stopped as one alone.
+
+    A page that falls behind hears of the end of a run after all that was sent before.
+    """
+    begin = f"runs = []\nfor _ in range({MANY}):\n    run = %nomad_action {SERVER} forever &\n"
+    more = "before = [run.result.transcript.size for run in runs]\nimport time\n"
+    more += "while any(run.result.transcript.size < size + 100 for run, size in zip(runs, before)):"
+    notebook = opened(
+        [
+            begin + "    runs.append(run)",
+            f"{more}\n    time.sleep(0.05)",
+            "[run.stop() for run in runs]\nprint([run.wait(20).exit_code for run in runs])",
+        ]
+    )
+    page = notebook.page
+    notebook.run(0)
+    notebook.wait_done(0)
+    notebook.run(1)
+    notebook.wait_done(1)
+    terminals = notebook.cell(1).locator(".xterm")
+    for index in range(MANY):
+        expect(terminals.nth(index)).to_contain_text("tick 3", timeout=MS)
+    page.evaluate(HEAR)
+    # What the page has shown of many runs it says in one message.
+    page.wait_for_function("heard.mails.some(count => count > 1)", timeout=MS)
+    page.evaluate("() => { heard.held = []; heard.output = 0 }")
+    # Each writes on, ten lines and more.
+    notebook.run(2)
+    notebook.wait_done(2)
+    assert page.evaluate("heard.output") <= 2 * MANY
+    page.evaluate("() => { heard.held.splice(0).forEach(send => send()); heard.held = null }")
+    before = page.evaluate("heard.output")
+    page.wait_for_function("before => heard.output > before", arg=before, timeout=MS)
+
+    stops = notebook.cell(1).get_by_role("button", name="Stop", exact=True)
+    stops.nth(MANY // 2).click()
+    expect(stops).to_have_count(MANY - 1, timeout=MS)
+    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130)", timeout=MS)
+    page.evaluate("heard.restore()")
+    # All others go on.
+    before = page.evaluate("heard.output")
+    page.wait_for_function(
+        "([before, count]) => heard.output > before + 3 * count", arg=[before, MANY], timeout=MS
+    )
+    notebook.run(3)
+    notebook.wait_done(3)
+    expect(notebook.cell(1).locator(".nomad-action")).to_have_count(0, timeout=MS)
+    saved = notebook.save()
+    assert shown(saved, 3).strip() == str([130] * MANY)
+    assert shown(saved, 1).count("interrupted (exit 130) after") >= MANY
+    check_saved(saved)
+
+
 def test_a_background_run_goes_on_and_stops_while_a_plain_cell_is_busy(
     opened: Callable[..., Notebook], place: tuple[str, str | None]
 ) -> None:

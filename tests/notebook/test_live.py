@@ -108,7 +108,7 @@ class Page:
         """Send the same on the control channel, as the page of a background run does."""
         message = self.client.session.msg(
             contract.CONTROL_MESSAGE,
-            {"to": self.state["control"], "message": {**content, "client": self.name}},
+            {"said": [{"to": self.state["control"], "message": {**content, "client": self.name}}]},
         )
         self.client.control_channel.send(message)
 
@@ -634,6 +634,8 @@ def test_a_message_that_comes_by_two_ways_is_done_once(page: Page) -> None:
 
     # Whoever types after a press begins the ladder anew.
     both_ways(2)
+    # What a key has the terminal forget is what it has not yet shown.
+    page.until(lambda: b"d" in page.output(), "what was typed")
     for way in ("comm", "control"):
         # Without a rung it is a press of whatever the button says.
         ways[way]({"type": "stop", "number": 9})

@@ -58,6 +58,6 @@ def _handlers(shell: InteractiveShell) -> dict[str, Any] | None:
 
 
 def _take(_socket: object, _idents: object, message: dict[str, Any]) -> None:
-    content = message["content"]
-    if (hearer := _hearers.get(content["to"])) is not None:
-        hearer.hear_by_control(content["message"])
+    for one in message["content"]["said"]:
+        if (hearer := _hearers.get(one["to"])) is not None:
+            hearer.hear_by_control(one["message"])

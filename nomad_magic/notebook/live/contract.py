@@ -129,7 +129,8 @@ DRAFT_OUTPUT: Final = "\ue000output\ue000"
 """What stands for the output in a record that the page completes, as no kernel can any more."""
 
 CONTROL_MESSAGE: Final = "nomad_magic_message"
-"""The type of a page's message on the control channel; its content names whom it is for."""
+"""The type of a page's message on the control channel: in `said` it has any number of `message`,
+each with whom it is for, `to`."""
 
 CONTROL_MS: Final = 1000
 """How long a page waits to be heard on the control channel before it says the same on its comm.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from nomad_magic.notebook.live.beat import FLOOD_SECONDS, beat
 from nomad_magic.notebook.live.contract import KERNEL_FIELDS, KernelMessage, PageMessage
 from nomad_magic.notebook.live.pages import Pages
 from nomad_magic.record.reader import Reader
@@ -26,12 +27,6 @@ FRAME_BYTES: Final = 1 << 16
 FLOOD_BYTES: Final = 1 << 14
 """How much of a flood is shown at a time."""
 
-FRAME_SECONDS: Final = 1 / 30
-"""How often output is sent, at the most."""
-
-FLOOD_SECONDS: Final = 1 / 4
-"""How often, while most of it is left out: the page has a click to hear besides."""
-
 LAG_BYTES: Final = 1 << 20
 """How far behind the output a page may be before its middle is left out: a flood has begun."""
 
@@ -46,9 +41,6 @@ CALM_LOOKS: Final = 4
 
 TAIL_BYTES: Final = 1 << 19
 """How much of the output a page gets that comes late, or after a gap."""
-
-_floods: set[Output] = set()
-"""Those that leave most out; looked at in several threads, so never walked through."""
 
 
 class Channel(Protocol):
@@ -102,36 +94,45 @@ class Output:
         return len(self.pages) > 1
 
     def _heard(self, kind: PageMessage) -> None:
-        if kind is PageMessage.STOP and self._looks:
-            # The page is to have its hands free for the end.
-            self._due = time.monotonic() + FLOOD_SECONDS
+        if kind is PageMessage.STOP:
+            now = time.monotonic()
+            beat.pressed(self, now)
+            if self._looks:
+                # The page is to have its hands free for the end.
+                self._due = now + FLOOD_SECONDS
         self._wants_code = self._wants_code or kind is PageMessage.CODE
         self._wake()
         if self._record is not None:
             # The run is over, and nobody else is there to answer.
             self._answer()
 
+    @property
+    def behind(self) -> bool:
+        """Whether there is output that was not sent."""
+        return self._reader.behind > 0
+
+    @property
+    def due(self) -> float | None:
+        """When it may be sent, by the monotonic clock; None while no page has room for it."""
+        return beat.due(self, self._due) if self.pages.room(self._seq, beat.window) else None
+
     def send(self) -> None:
         """Send what is new, as far as the pages have room for it."""
         now = time.monotonic()
         self._answer()
-        if now < self._due or not self.pages.room(self._seq):
+        due = self.due
+        if due is None or now < due:
             return
         if self._reader.behind > (CALM_BYTES if self._looks else LAG_BYTES):
             self._looks = CALM_LOOKS
-            _floods.add(self)
             self._jump()
         else:
             self._looks = max(0, self._looks - 1)
-            if not self._looks:
-                _floods.discard(self)
         if self._forward():
-            # The page draws all of them.
-            self._due = now + (FLOOD_SECONDS * len(_floods) if self._looks else FRAME_SECONDS)
+            self._due = beat.sent(self, now, flood=self._looks > 0)
 
     def finish(self) -> None:
         """Send the end of the output, and say that it is the end."""
-        _floods.discard(self)
         self._answer()
         # The record takes the place of all but a reloaded page's view.
         if self._reader.behind > (LAG_BYTES if self.reloaded else FLOOD_BYTES):
@@ -154,6 +155,7 @@ class Output:
         self._record = record
         if self.reloaded:
             self._say(KernelMessage.RECORD, **record)
+        beat.leave(self, time.monotonic())
 
     def _say(self, kind: KernelMessage, data: bytes | None = None, **fields: Any) -> None:
         assert set(fields) == set(KERNEL_FIELDS[kind]), fields  # noqa: S101 - our own words

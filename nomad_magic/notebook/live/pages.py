@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from nomad_magic.running.session import Session
 
-WINDOW_FRAMES: Final = 8
-"""How many messages a page may be behind before it gets no more."""
-
 OPENING_SECONDS: Final = 0.25
 """How long a page may take from its first word until its terminal stands."""
 
@@ -159,11 +156,12 @@ class Pages:
         """Whether one of them has had a snapshot."""
         return any(page.fed for page in list(self._pages.values()))
 
-    def room(self, seq: int) -> bool:
+    def room(self, seq: int, window: int) -> bool:
         """Whether every page that still listens has room; False when there is none.
 
         Args:
             seq: The number of the last piece that was sent.
+            window: How many pieces a page may be behind.
         """
         now = time.monotonic()
         listening = [
@@ -171,9 +169,7 @@ class Pages:
             for page in list(self._pages.values())
             if page.fed and now - page.heard < SILENT_SECONDS
         ]
-        return bool(listening) and all(
-            seq - page.acknowledged < WINDOW_FRAMES for page in listening
-        )
+        return bool(listening) and all(seq - page.acknowledged < window for page in listening)
 
     def _press(self, rung: object) -> None:
         """Climb a rung, unless the press was meant for one that was climbed meanwhile."""

@@ -156,9 +156,13 @@ class View(ABC, Generic[S]):
             self.session.wind_down(self.session.options.grace)
 
     def pause(self) -> None:
-        """Wait for news; what came in the meantime is one piece of news."""
+        """Wait a turn, or for news."""
+        self.wait_news(self.turn_seconds)
+
+    def wait_news(self, seconds: float) -> None:
+        """Wait so long, or for news; what came in the meantime is one piece of news."""
         try:
-            self._news.get(timeout=self.turn_seconds)
+            self._news.get(timeout=seconds)
             while True:
                 self._news.get_nowait()
         except queue.Empty:

@@ -17,6 +17,7 @@ from nomad_magic.notebook.views.base import View
 from nomad_magic.notebook.views.text import TextView
 from nomad_magic.record.card import announcement, bundle, draft
 from nomad_magic.record.record import Record
+from nomad_magic.running import events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,9 @@ READY_SECONDS: Final = 3.0
 
 LATE_SECONDS: Final = 10.0
 """The same where one has answered before."""
+
+IDLE_SECONDS: Final = 0.5
+"""How often a view looks that nothing wakes: a page that fell silent tells nobody."""
 
 NO_PAGE: Final = (
     "No page has shown the live view in time (it needs {packages} where the Jupyter server runs), "
@@ -99,6 +103,8 @@ class WidgetView(View["Session"]):
         self._unseen = False
         """No page has shown a run in the background, nor any run before it."""
         self._opened = time.monotonic()
+        self._awaits_output = True
+        """Output wakes this thread; else it looks for it by itself."""
 
     def around(self) -> AbstractContextManager[object]:
         """Listen to the widget while the session runs."""
@@ -137,12 +143,36 @@ class WidgetView(View["Session"]):
             yield
 
     def pause(self) -> None:
-        """Wait a turn, or for the end.
+        """Wait a turn, or for the end; in the background until there is something to do.
 
-        Not for each piece of news: in a flood there is always some, and this thread would take
-        the time that the event loop needs to read it.
+        A cell's thread has to look for what pages say.  It does so each turn, and not for each
+        piece of news: in a flood there is always some, and it would take the time that the event
+        loop needs to read it.  In the background it sleeps: thirty that look each turn keep a
+        processor busy, and the press of Stop waits for it.
         """
-        self.session.wait_done(self.turn_seconds)
+        if self._pump.installed:
+            self.session.wait_done(self.turn_seconds)
+            return
+        # Before it looks: what comes from here on wakes it.
+        self._awaits_output = True
+        seconds = IDLE_SECONDS
+        if self._text is not None:
+            seconds = super().turn_seconds
+        elif self._output.behind:
+            # More of it is no news.
+            self._awaits_output = False
+            if (due := self._output.due) is not None:
+                seconds = min(max(due - time.monotonic(), self.turn_seconds), IDLE_SECONDS)
+        self.wait_news(seconds)
+
+    def wake(self) -> None:
+        """Wake the thread where it waits for that."""
+        if not self._pump.installed:
+            super().wake()
+
+    def _heard(self, event: events.Event) -> None:
+        if self._awaits_output or not isinstance(event, events.Output):
+            self.wake()
 
     def show(self) -> None:
         """Hear the page, tell it what is new, and send output."""

@@ -7,7 +7,7 @@ import { CONTROL_MESSAGE, CONTROL_MS } from "./contract.js";
 export class Sender {
   /**
    * @param {object} ways
-   * @param {(message: object) => boolean} ways.control Whether it is on its way.
+   * @param {(message: object, sure: boolean) => boolean} ways.control Whether it is on its way.
    * @param {(message: object) => void} ways.comm
    * @param {(ms: number, run: () => void) => void} ways.later
    */
@@ -29,7 +29,7 @@ export class Sender {
   send(message, sure) {
     if (this.deaf) return this.comm(message);
     const numbered = sure ? { ...message, number: this.number + 1 } : message;
-    if (!this.control(numbered)) return this.comm(message);
+    if (!this.control(numbered, sure)) return this.comm(message);
     if (!sure) return;
     this.number += 1;
     const { number } = numbered;
@@ -52,14 +52,57 @@ export class Sender {
   }
 }
 
+/** What is not urgent is sent so much later at the most, in ms, with all else there is by then. */
+const TOGETHER_MS = 50;
+
+/**
+ * The messages of all runs to one kernel.  For each that comes on the control channel, ipykernel
+ * has the page hear two more, and with many runs those kept a page busy.
+ */
+export class Mail {
+  /** @param {(said: {to: string, message: object}[]) => void} post */
+  constructor(post) {
+    this.post = post;
+    this.waiting = [];
+    this.timer = null;
+    this.last = -Infinity;
+  }
+
+  /** @param {{to: string, message: object}} said @param {boolean} urgent */
+  put(said, urgent) {
+    const wait = this.last + TOGETHER_MS - performance.now();
+    if (urgent) this.waiting.unshift(said);
+    else this.waiting.push(said);
+    if (urgent || wait <= 0) this.#send();
+    else this.timer ??= setTimeout(() => this.#send(), wait);
+  }
+
+  #send() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.last = performance.now();
+    this.post(this.waiting.splice(0));
+  }
+}
+
+/** @type {WeakMap<object, Mail>} */
+const mails = new WeakMap();
+
 /**
  * @param {any} kernel JupyterLab's connection to the kernel, where there is one.
  * @param {string} to The feed's name; empty where the kernel does not listen.
  * @param {object} message
+ * @param {boolean} urgent
  * @returns {boolean} It is on its way, as far as can be known here.
  */
-export function sendByControl(kernel, to, message) {
+export function sendByControl(kernel, to, message, urgent) {
   if (!to || typeof kernel?.sendControlMessage !== "function") return false;
+  if (!mails.has(kernel)) mails.set(kernel, new Mail((said) => post(kernel, said)));
+  mails.get(kernel).put({ to, message }, urgent);
+  return true;
+}
+
+function post(kernel, said) {
   kernel.sendControlMessage({
     channel: "control",
     header: {
@@ -72,8 +115,7 @@ export function sendByControl(kernel, to, message) {
     },
     parent_header: {},
     metadata: {},
-    content: { to, message },
+    content: { said },
     buffers: [],
   });
-  return true;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Sender } from "./control.js";
+import { Mail, Sender } from "./control.js";
 
 function sender({ control = true } = {}) {
   const said = { control: [], comm: [], timers: [] };
@@ -55,4 +55,21 @@ test("without a control channel the comm has it all, and no number", () => {
   made.send({ type: "stop" }, true);
   wait();
   assert.deepEqual(said.comm, [{ type: "stop" }]);
+});
+
+test("what is urgent goes at once and first, and takes along what waits", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const sent = [];
+  const mail = new Mail((said) => sent.push(said));
+  mail.put("ack 1", false);
+  mail.put("ack 2", false);
+  mail.put("ack 3", false);
+  assert.deepEqual(sent, [["ack 1"]]);
+  mail.put("stop", true);
+  assert.deepEqual(sent[1], ["stop", "ack 2", "ack 3"]);
+  mail.put("ack 4", false);
+  context.mock.timers.runAll();
+  assert.deepEqual(sent[2], ["ack 4"]);
+  context.mock.timers.runAll();
+  assert.equal(sent.length, 3);
 });

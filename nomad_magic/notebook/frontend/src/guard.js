@@ -28,9 +28,24 @@ const COLUMNS = {
 /** Window titles and icons, the clipboard, notifications. */
 const UNHEARD_OSC = [0, 1, 2, 9, 52, 99, 777, 1337];
 
+/**
+ * The palette, the colours of text, ground and cursor, and their way back.  Each change has xterm.js
+ * write a style sheet of 600 rules, and the record has colours of its own.  What asks is answered.
+ */
+const COLOURS_OSC = [4, 10, 11, 12];
+const COLOURS_BACK_OSC = [104, 110, 111, 112];
+
 /** @param {import("@xterm/xterm").Terminal} terminal */
 export function guard(terminal) {
   const { parser } = terminal;
+  for (const number of COLOURS_BACK_OSC) parser.registerOscHandler(number, () => true);
+  for (const number of COLOURS_OSC) {
+    parser.registerOscHandler(number, (data) => {
+      // With the palette's every second part is a number.
+      const said = data.split(";").filter((_, index) => number !== 4 || index % 2);
+      return said.some((part) => part !== "?");
+    });
+  }
   for (const number of UNHEARD_OSC) parser.registerOscHandler(number, () => true);
   // Window operations.
   parser.registerCsiHandler({ final: "t" }, () => true);

@@ -6,6 +6,7 @@ import { sendByControl, Sender } from "./control.js";
 import { Feed } from "./feed.js";
 import { keepDraft, keepRecord } from "./record.js";
 import { DEAF_MS, Presses, stopRoute } from "./stop.js";
+import { turns } from "./turns.js";
 
 /** How often the kernel is asked for a first, or another, snapshot, in ms. */
 const ASK_MS = 500;
@@ -14,6 +15,14 @@ const ASK_SLOWLY_MS = 5000;
 const QUICK_ASKS = 20;
 
 const SIZE_MS = 100;
+
+/**
+ * How often the terminal's own answers are sent, in ms, and how long they are: what asks a thousand
+ * times and reads nothing would have the kernel do nothing but hear answers, and its pty holds no more.
+ */
+const REPLIES_MS = 50;
+const MOST_REPLIES = 4096;
+
 /** When a press has had no visible effect for so long, in ms, the reader is told another way. */
 const PATIENCE_MS = 3000;
 
@@ -42,8 +51,10 @@ export class Page {
     this.size = null;
     this.sizeTimer = null;
     this.changing = false;
+    this.replies = "";
+    this.replied = -Infinity;
     this.sender = new Sender({
-      control: (message) => sendByControl(this.kernel, this.#control, message),
+      control: (message, sure) => sendByControl(this.kernel, this.#control, message, sure),
       comm: (message) => this.gone || this.model.send(message),
       later: (ms, run) => this.#later(ms, run),
     });
@@ -105,12 +116,16 @@ export class Page {
   press(doubled = false) {
     const { label } = this.stop;
     if (!label || this.gone || !this.presses.counts(label, performance.now(), doubled)) return;
+    turns.free(this);
     this.#press(this.traits.rung);
   }
 
   /** @param {string} data @param {boolean} reply */
   input(data, reply) {
-    if (!reply) this.presses.forget();
+    if (reply) return this.#reply(data);
+    this.presses.forget();
+    // In their order: what is typed may be the answer to what was asked last.
+    this.#sendReplies();
     if (this.traits.tty && !this.ended) this.#send(PAGE.INPUT, { data, reply });
   }
 
@@ -128,6 +143,7 @@ export class Page {
     for (const timer of this.timers) clearTimeout(timer);
     clearTimeout(this.sizeTimer);
     this.unlisten();
+    turns.done(this);
     for (const panel of [...this.panels]) panel.close();
   }
 
@@ -223,6 +239,23 @@ export class Page {
     }
   }
 
+  #reply(data) {
+    if (!this.replies) {
+      const wait = this.replied + REPLIES_MS - performance.now();
+      if (wait > 0) this.#later(wait, () => this.#sendReplies());
+      else queueMicrotask(() => this.#sendReplies());
+    }
+    if (this.replies.length + data.length <= MOST_REPLIES) this.replies += data;
+  }
+
+  #sendReplies() {
+    const data = this.replies;
+    this.replies = "";
+    if (!data || !this.traits.tty || this.ended) return;
+    this.replied = performance.now();
+    this.#send(PAGE.INPUT, { data, reply: true });
+  }
+
   #expect(rung) {
     const { climbed } = this;
     this.#later(PATIENCE_MS, () => {
@@ -300,6 +333,7 @@ export class Page {
   }
 
   #update() {
+    if (this.ended || this.gone) turns.done(this);
     for (const panel of this.panels) panel.update();
   }
 

@@ -1,11 +1,10 @@
 // What the reader sees of an action: one panel for each place where a page shows it.
 
-import terminalStyle from "@xterm/xterm/css/xterm.css";
-
 import { copy } from "./clipboard.js";
 import { OUTCOMES, PHASE, ROWS, UNKNOWN } from "./contract.js";
 import { Screen } from "./screen.js";
-import style from "./styles.css";
+import { dress } from "./sheet.js";
+import { eachSecond } from "./turns.js";
 import { clock, size } from "./words.js";
 
 const SAID_MS = 2000;
@@ -20,10 +19,11 @@ export class Panel {
   constructor(page, el) {
     this.page = page;
     this.ended = false;
-    this.timer = 0;
+    this.unclock = null;
     this.saidTimer = 0;
     this.#build();
     el.append(this.root);
+    dress(el);
     const { tty, rows, action } = page.traits;
     this.screen = new Screen(
       this.terminal,
@@ -71,7 +71,7 @@ export class Panel {
   }
 
   close() {
-    clearTimeout(this.timer);
+    this.unclock?.();
     clearTimeout(this.saidTimer);
     this.page.remove(this);
     this.screen.dispose();
@@ -87,9 +87,6 @@ export class Panel {
       return element;
     };
     const hidden = { "aria-hidden": "true" };
-    const sheet = document.createElement("style");
-    // Nested, so that other terminals of the page keep their own style.
-    sheet.textContent = `.nomad-action {\n${terminalStyle}\n}\n${style}`;
     this.label = part("span", "label");
     this.stop = part("button", "stop", { type: "button" }, part("span", "square", hidden), this.label);
     this.mark = part("span", "mark", hidden);
@@ -112,7 +109,6 @@ export class Panel {
       "div",
       "action",
       { role: "group" },
-      sheet,
       part(
         "div",
         "head",
@@ -172,14 +168,17 @@ export class Panel {
   }
 
   #tick() {
-    clearTimeout(this.timer);
     const { traits, gone, stopping, stoppingFor } = this.page;
     const elapsed = stopping ? stoppingFor : this.page.elapsed;
     const runs = traits.phase === PHASE.RUNNING && !gone;
     this.clock.hidden = !runs;
-    if (!runs) return;
-    set(this.clock, clock(elapsed));
-    this.timer = setTimeout(() => this.#tick(), 1000 - (elapsed % 1000) + 5);
+    if (runs) {
+      set(this.clock, clock(elapsed));
+      this.unclock ??= eachSecond(() => this.#tick());
+    } else {
+      this.unclock?.();
+      this.unclock = null;
+    }
   }
 
   #followed(following) {

@@ -5,7 +5,9 @@ import { Terminal } from "@xterm/xterm";
 
 import { guard } from "./guard.js";
 import { keyAction, keyHelp } from "./keys.js";
+import { lighten } from "./lighten.js";
 import { linkHandler } from "./links.js";
+import { dress } from "./sheet.js";
 import { theme, watchTheme } from "./theme.js";
 import { useWidths } from "./widths.js";
 import { leftOut } from "./words.js";
@@ -180,7 +182,8 @@ export class Screen {
       callbacks.input(data, reply);
     });
     terminal.onWriteParsed(() => {
-      this.#grow();
+      // To measure what is as high as it was would have the page laid out for nothing.
+      if (this.used < this.#usedRows()) this.#grow();
       this.#watch();
     });
     terminal.onRender(() => this.#follow());
@@ -239,8 +242,10 @@ export class Screen {
 
   #open() {
     this.opened = true;
+    dress(this.host);
     this.#dress();
     this.terminal.open(this.host);
+    lighten(this.terminal);
     this.#describe();
     const { textarea } = this.terminal;
     let pointed = false;

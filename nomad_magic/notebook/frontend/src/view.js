@@ -20,5 +20,7 @@ export function open(model) {
 
 // The tests hold the record against this very xterm.js.
 export { guard } from "./guard.js";
+export { lighten } from "./lighten.js";
 export { useWidths } from "./widths.js";
+export { Writer } from "./writer.js";
 export { Terminal } from "@xterm/xterm";

@@ -1,16 +1,25 @@
 // Hands output to a terminal in turns short enough that the page answers all the while.
 
-/** How much a terminal is handed in one turn, in bytes: about 5 ms of work. */
+import { turns } from "./turns.js";
+
+/** How much all terminals are handed in one turn at the most, in bytes: about 5 ms of text. */
 const TURN_BYTES = 1 << 16;
 
 /**
- * In what pieces, in bytes.  Between two of them xterm.js looks at the clock and leaves the rest for
- * later: the first output that a page parses takes 20 times as long as what comes after it.
+ * The least.  Some output takes a thousand times as long as text: a dozen bytes that scroll or reset
+ * the whole screen.  How much there is in a turn goes by how long the one before has taken.
  */
-const PIECE_BYTES = 1 << 12;
+const LEAST_BYTES = 1 << 12;
+const FIRST_BYTES = 1 << 13;
 
-/** Pages that are not seen get no animation frames. */
-const HIDDEN_MS = 100;
+/** How long a turn may take until the next one is a smaller one, in ms; far less, and it is larger. */
+const TURN_MS = 15;
+
+/**
+ * In how many pieces.  Between two of them xterm.js looks at the clock and leaves the rest for later.
+ */
+const PIECES = 64;
+const LEAST_PIECE_BYTES = 1 << 6;
 
 /**
  * @typedef {object} Entry
@@ -31,6 +40,7 @@ export class Writer {
     this.busy = false;
     this.closed = false;
     this.cancel = null;
+    this.room = FIRST_BYTES;
   }
 
   /** @param {Entry} entry */
@@ -48,29 +58,25 @@ export class Writer {
   close() {
     this.closed = true;
     this.cancel?.();
+    this.cancel = null;
     this.clear();
   }
 
   #schedule() {
     if (this.busy || this.cancel || this.closed || !this.waiting.length) return;
-    const turn = () => {
-      this.cancel?.();
-      this.#turn();
-    };
-    const frame = requestAnimationFrame(turn);
-    const timer = setTimeout(turn, HIDDEN_MS);
-    this.cancel = () => {
-      cancelAnimationFrame(frame);
-      clearTimeout(timer);
+    this.cancel = turns.take((share) => {
       this.cancel = null;
-    };
+      this.#turn(Math.min(this.room, Math.max(TURN_BYTES / share, LEAST_BYTES)) | 0);
+    });
   }
 
-  #turn() {
+  /** @param {number} room In bytes. */
+  #turn(room) {
+    // They may have been forgotten meanwhile.
+    if (!this.waiting.length) return;
     const { replay } = this.waiting[0];
     const parts = [];
     const finished = [];
-    let room = TURN_BYTES;
     while (this.waiting.length && room > 0) {
       const entry = this.waiting[0];
       if (entry.replay !== replay || (entry.before && parts.length)) break;
@@ -89,18 +95,33 @@ export class Writer {
     }
     this.busy = true;
     this.replaying = replay;
-    const parsed = () => {
+    const whole = join(parts);
+    const piece = Math.max(Math.ceil(whole.length / PIECES), LEAST_PIECE_BYTES);
+    const times = [];
+    const took = () => times.push(performance.now());
+    let from = 0;
+    for (; whole.length - from > piece; from += piece) {
+      this.terminal.write(whole.subarray(from, from + piece), took);
+    }
+    this.terminal.write(whole.subarray(from), () => {
+      took();
+      this.#pace(times, whole.length);
       this.busy = false;
       this.replaying = false;
       for (const { done } of finished) done?.();
       this.#schedule();
-    };
-    const whole = join(parts);
-    let from = 0;
-    for (; whole.length - from > PIECE_BYTES; from += PIECE_BYTES) {
-      this.terminal.write(whole.subarray(from, from + PIECE_BYTES));
-    }
-    this.terminal.write(whole.subarray(from), parsed);
+    });
+  }
+
+  /** @param {number[]} times When each piece was done. @param {number} bytes */
+  #pace(times, bytes) {
+    const each = times.slice(1).map((time, index) => time - times[index]);
+    // Between some of them the page has done something else.
+    const own = each.sort((a, b) => a - b).slice(0, Math.floor((each.length * 7) / 8));
+    if (!own.length) return;
+    const ms = own.reduce((sum, one) => sum + one, 0) * (times.length / own.length);
+    if (ms > TURN_MS) this.room = Math.max(LEAST_BYTES, bytes / 2);
+    else if (ms < TURN_MS / 3) this.room = Math.max(this.room, Math.min(TURN_BYTES, bytes * 2));
   }
 }
 
