@@ -40,6 +40,10 @@ class Process:
     age: float
     command: str = ""
     boot: str = ""
+    terminal: bool = field(default=False, repr=False)
+    """It has a terminal."""
+    leads: bool = field(default=False, repr=False)
+    """It leads a session, as what is started on a terminal does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

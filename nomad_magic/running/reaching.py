@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
+from nomad_magic.nomad import clock
 from nomad_magic.nomad.ladder import SIGNAL_NAMES
 from nomad_magic.nomad.protocol import State
 from nomad_magic.record.facts import Rung
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.processes import Span
     from nomad_magic.nomad.protocol import ExecProtocol
-    from nomad_magic.nomad.reach import Reach
+    from nomad_magic.nomad.reach import Reach, Rival
     from nomad_magic.nomad.resolve import Resolved
     from nomad_magic.record.result import ActionResult
     from nomad_magic.record.sighting import Sighting
@@ -34,6 +37,9 @@ CLOSED_SECONDS: Final = 1.0
 LOST_SECONDS: Final = 3.0
 """The same where the connection was lost: the way there may be, too."""
 
+_all: WeakSet[Reaching] = WeakSet()
+"""Those of this kernel: each says of the others which process is not theirs."""
+
 
 class Reaching:
     """One run's.
@@ -43,10 +49,10 @@ class Reaching:
         action: The action's name.
         result: Takes what a look saw.
         done: Is called with what a signal's session saw and did.
-        wrote: Returns when the first output came, by the monotonic clock; None before.
+        wrote: Returns when the first output came, by `clock.now`; None before.
 
     Attributes:
-        asked: When the action's session was asked for, by the monotonic clock.
+        asked: When the action's session was asked for, by `clock.now`.
         opened: When it was open.
     """
 
@@ -69,6 +75,7 @@ class Reaching:
         self._way: Callable[[], Reach] | None = None
         self._reach: Reach | None = None
         self._work: asyncio.Task[None] | None = None
+        self._where: tuple[str, str, int] | None = None
 
     def located(self, client: Client, options: Options, resolved: Resolved) -> None:
         """It is known now where the action runs.
@@ -82,10 +89,39 @@ class Reaching:
         def make() -> Reach:
             from nomad_magic.nomad.reach import Reach  # noqa: PLC0415 - most runs need none
 
-            return Reach(client, options, resolved, action=self._action)
+            return Reach(
+                client,
+                options,
+                resolved,
+                action=self._action,
+                tty=self._result.tty,
+                rivals=lambda: tuple(self._rivals()),
+            )
 
         if options.reach:
             self._way = make
+        # A forked child has runs of its own.
+        self._where = (resolved.allocation.id, resolved.task.name, os.getpid())
+        _all.add(self)
+
+    def begin(self) -> None:
+        """The session is open; in the loop's thread."""
+        self.opened = clock.now()
+        self.wake()
+
+    def _rivals(self) -> Iterator[Rival]:
+        """Return the other runs of this kernel in the same task."""
+        from nomad_magic.nomad.reach import Rival  # noqa: PLC0415 - as for the reach
+
+        for other in list(_all):
+            if other is not self and other._where == self._where and other.asked is not None:
+                yield Rival(
+                    span=other._span(),
+                    action=other._action,
+                    tty=other._result.tty,
+                    runs=other._protocol.state is State.RUNNING,
+                    found=other._reach.found if other._reach is not None else None,
+                )
 
     def wake(self) -> None:
         """A signal may be due; in the loop's thread."""
