@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 from nomad_magic.errors import NomadMagicError, UnexpectedAnswer
-from nomad_magic.nomad import choosing, clock, processes
+from nomad_magic.nomad import choosing, processes
 from nomad_magic.nomad.connect import Connector
 from nomad_magic.nomad.look_shell import COMMAND, CannotLookError, Shell, script
 from nomad_magic.nomad.protocol import ExecProtocol
@@ -88,7 +88,7 @@ class Reach:
         found: The run's process, once it was found.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one side of it, and named
         self,
         client: Client,
         options: Options,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-
 from typing import TYPE_CHECKING
 
 from nomad_magic.errors import NomadMagicError

@@ -14,7 +14,7 @@ from nomad_magic.nomad.protocol import State
 from nomad_magic.record.facts import Rung
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.options import Options
@@ -54,6 +54,7 @@ class Reaching:
     Attributes:
         asked: When the action's session was asked for, by `clock.now`.
         opened: When it was open.
+        where: In which task, of which allocation, it runs, and of which process of ours.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Reaching:
         self._way: Callable[[], Reach] | None = None
         self._reach: Reach | None = None
         self._work: asyncio.Task[None] | None = None
-        self._where: tuple[str, str, int] | None = None
+        self.where: tuple[str, str, int] | None = None
 
     def located(self, client: Client, options: Options, resolved: Resolved) -> None:
         """It is known now where the action runs.
@@ -95,13 +96,13 @@ class Reaching:
                 resolved,
                 action=self._action,
                 tty=self._result.tty,
-                rivals=lambda: tuple(self._rivals()),
+                rivals=self._rivals,
             )
 
         if options.reach:
             self._way = make
         # A forked child has runs of its own.
-        self._where = (resolved.allocation.id, resolved.task.name, os.getpid())
+        self.where = (resolved.allocation.id, resolved.task.name, os.getpid())
         _all.add(self)
 
     def begin(self) -> None:
@@ -109,19 +110,22 @@ class Reaching:
         self.opened = clock.now()
         self.wake()
 
-    def _rivals(self) -> Iterator[Rival]:
-        """Return the other runs of this kernel in the same task."""
+    def as_rival(self) -> Rival:
+        """Return what another run has to know of this one."""
         from nomad_magic.nomad.reach import Rival  # noqa: PLC0415 - as for the reach
 
-        for other in list(_all):
-            if other is not self and other._where == self._where and other.asked is not None:
-                yield Rival(
-                    span=other._span(),
-                    action=other._action,
-                    tty=other._result.tty,
-                    runs=other._protocol.state is State.RUNNING,
-                    found=other._reach.found if other._reach is not None else None,
-                )
+        return Rival(
+            span=self._span(),
+            action=self._action,
+            tty=self._result.tty,
+            runs=self._protocol.state is State.RUNNING,
+            found=self._reach.found if self._reach is not None else None,
+        )
+
+    def _rivals(self) -> tuple[Rival, ...]:
+        """Return the other runs of this kernel in the same task."""
+        others = [one for one in _all if one is not self and one.where == self.where]
+        return tuple(one.as_rival() for one in others if one.asked is not None)
 
     def wake(self) -> None:
         """A signal may be due; in the loop's thread."""
