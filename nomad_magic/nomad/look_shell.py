@@ -113,11 +113,24 @@ class Shell:
         await self._ask(f"known {process.pid}")
         return f"process {process.pid} {process.start} known" in await self._rest()
 
-    async def signal(self, name: str, process: Process) -> tuple[int, ...]:
-        """Send a signal to a process and to those that it started; return who got it."""
-        await self._ask(f"signal {name} {process.pid} {process.start}")
-        told = [line.split() for line in await self._rest()]
-        return tuple(int(words[1]) for words in told if words[0] == "signalled")
+    async def signal(self, name: str, *which: tuple[int, int]) -> dict[int, int]:
+        """Send a signal to processes and to those that they started; return who got it.
+
+        Args:
+            name: The signal's, without SIG.
+            which: Each one's id, and when it began.
+
+        Returns:
+            The same of each that got it, the first one first.
+        """
+        found: dict[int, int] = {}
+        for pid, start in which:
+            if pid in found:
+                continue
+            await self._ask(f"signal {name} {pid} {start}")
+            told = [line.split() for line in await self._rest()]
+            found |= {int(words[1]): int(words[2]) for words in told if words[0] == "signalled"}
+        return found
 
     async def _ask(self, line: str) -> None:
         self._protocol.type(f"{line}\n".encode())

@@ -105,6 +105,7 @@ class Reach:
         self._action, self._tty, self._rivals = action, tty, rivals
         actions = resolved.task.actions or ()
         self._commands = {one.name: (one.command, *(one.args or ())) for one in actions}
+        self._family: dict[int, int] = {}
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -162,7 +163,15 @@ class Reach:
     ) -> Sighting:
         if self.found is not None:
             if not await shell.knows(self.found):
-                return self._saw(Presence.ENDED, why="it has ended", signal=signal)
+                # What it had started may hold its output, and the run with it.
+                sent = await shell.signal(signal, *self._family.items()) if signal else {}
+                return self._saw(
+                    Presence.ENDED,
+                    (self.found,),
+                    why="it has ended",
+                    signal=signal,
+                    signalled=tuple(sent),
+                )
         else:
             wanted = self._wanted(span(), runs=runs).alone(shell.moment)
             choice = await self._choose(shell, wanted)
@@ -174,18 +183,20 @@ class Reach:
             if runs:
                 return self._saw(Presence.UNKNOWN, why=choice.why, signal=signal)
             return self._saw(Presence.ENDED, why=choice.why, signal=signal)
-        sent: tuple[int, ...] = ()
+        signalled: tuple[int, ...] = ()
         if not runs and span().wrote is not None:
             # One that writes ends at its next write, once its reader is gone (measured).
             await asyncio.sleep(WRITING_SECONDS)
             if not await shell.knows(self.found):
                 return self._saw(Presence.ENDED)
         if signal:
-            sent = await shell.signal(signal, self.found)
-            if self.found.pid not in sent:
-                why = "it has ended" if not sent else "it cannot be signalled"
+            family = await shell.signal(signal, (self.found.pid, self.found.start))
+            self._family.update(family)
+            signalled = tuple(family)
+            if self.found.pid not in signalled:
+                why = "it has ended" if not signalled else "it cannot be signalled"
                 return self._saw(Presence.UNKNOWN, (self.found,), why=why, signal=signal)
-        return self._saw(Presence.RUNNING, (self.found,), signal=signal, signalled=sent)
+        return self._saw(Presence.RUNNING, (self.found,), signal=signal, signalled=signalled)
 
     async def _choose(self, shell: Shell, wanted: processes.Wanted) -> choosing.Choice:
         first, last = wanted.between(shell.moment)

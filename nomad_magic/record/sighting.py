@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nomad_magic.record.humanize import seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from nomad_magic.record.masking import Masker
@@ -92,6 +93,9 @@ class Sighting:
             return ""
         if not self.signalled:
             return f"SIG{self.signal} was not sent: {self.why}"
+        if self.presence is Presence.ENDED:
+            whose = f"process {self.processes[0].pid}" if self.processes else "the process"
+            return f"SIG{self.signal} sent to {_listed(self.signalled)}, which {whose} had started"
         first, *others = self.signalled
         more = f" and {_listed(others)}, which it started" if others else ""
         return f"SIG{self.signal} sent to process {first}{more}"
@@ -126,7 +130,7 @@ def described(processes: tuple[Process, ...]) -> str:
     return _listed([f"{one.pid} (for {seconds(one.age)})" for one in processes])
 
 
-def _listed(things: list[int] | list[str]) -> str:
+def _listed(things: Sequence[int] | Sequence[str]) -> str:
     words = list(map(str, things))
     if len(words) < 2:
         return "".join(words)

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import socket
+import ssl
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +18,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect, unix_connect
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from nomad_magic.agent import EmbeddedAgent
