@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 LINE = "-job=reach -group=g -task={} {} {}"
 STOPS = int(os.environ.get("NOMAD_MAGIC_STOPS", "12"))
 """How many of the look-alikes are stopped, one after the other; 200 take a minute."""
+ENDED = {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD, psutil.STATUS_STOPPED}
 APART = 0.25
 """How many seconds apart runs of the same action are begun."""
 
@@ -256,20 +257,20 @@ def test_what_it_leaves_behind_is_not_signalled(begin: Begin, agent: nomads.Agen
         assert not there(pid)
 
 
-def test_a_daemon_is_listed(begin: Begin, agent: nomads.Agent) -> None:
+def test_a_daemon_is_listed(agent: nomads.Agent) -> None:
     """What has cut itself loose is seen to run on, is not signalled, and is not said to be over."""
-    session, _ = begin("daemon")
+    session = nomad_magic.start(LINE.format("server", "-t=false", "daemon"))
     until(lambda: len(anywhere(agent, "sleep", "4331")) == 1, seconds=10, what="the daemon")
     (daemon,) = anywhere(agent, "sleep", "4331")
-    time.sleep(0.3)
-    session.disconnect()
-    session.wait(10)
-    seen = session.result.seen
-    assert seen is not None
-    assert seen.presence != "ended", seen
-    assert daemon.pid in [one.pid for one in seen.processes]
-    assert daemon.is_running()
-    daemon.kill()
+    try:
+        session.disconnect()
+        session.wait(10)
+        seen = look(session)
+        assert seen.presence != "ended", seen
+        assert daemon.pid in [one.pid for one in seen.processes]
+        assert daemon.is_running()
+    finally:
+        daemon.kill()
     until(lambda: not anywhere(agent, "sleep", "4331"), seconds=5, what="it is gone")
     assert look(session).presence == "ended"
 
@@ -373,14 +374,15 @@ class Witnesses:
         if ours:
             self.ours[-1] = self.ours[-1][0], int(pid)
 
-    def stop_one(self) -> None:
-        """Interrupt one of ours, whichever, and kill it."""
+    def stop_one(self) -> int:
+        """Interrupt one of ours, whichever, and kill it; return its id."""
         session, pid = self.ours.pop(random.randrange(len(self.ours)))
         assert stopped(session).startswith(f"SIGINT sent to process {pid}")
         self.expected.add((str(pid), "2"))
         until(lambda: (str(pid), "2") in self.lines(), seconds=5, what="it has written it down")
         assert stopped(session, 2).startswith(f"SIGKILL sent to process {pid}")
         assert session.wait(10).exit_code == 137
+        return pid
 
     def close(self) -> None:
         for one in self._theirs:
@@ -410,16 +412,13 @@ def test_no_other_process_ever_gets_a_signal(begin: Begin, agent: nomads.Agent) 
         for ours in (True, False, True, True, False, True):
             witnesses.add(ours=ours)
         for _ in range(STOPS):
-            ours_now = {str(pid) for _, pid in witnesses.ours}
-            watched = {*below(), *agents, psutil.Process(alike.pid), psutil.Process()}
-            parents = {one for one in watched if one.pid not in map(int, ours_now)}
-            witnesses.stop_one()
+            # A witness starts a new `sleep` now and then.
+            passing = {one for one in below() if one.cmdline() == ["sleep", "4333"]}
+            watched = {*below(), *agents, psutil.Process(alike.pid), psutil.Process()} - passing
+            pid = witnesses.stop_one()
             assert set(witnesses.lines()) == witnesses.expected
-            for one in parents:
-                # A witness starts a new `sleep` now and then.
-                if one.is_running() and one.status() not in {"stopped", "zombie"}:
-                    continue
-                assert "4333" in str(one), one
+            hit = {one for one in watched if not one.is_running() or one.status() in ENDED}
+            assert {one.pid for one in hit} <= {pid}
             witnesses.add(ours=True)
         assert len(witnesses.lines()) == len(set(witnesses.lines()))
     finally:
