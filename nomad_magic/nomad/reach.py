@@ -10,6 +10,7 @@ signals that by its id.
 from __future__ import annotations
 
 import asyncio
+import enum
 import shlex
 import time
 from contextlib import asynccontextmanager
@@ -42,7 +43,21 @@ WRITING_SECONDS: Final = 0.4
 FORBIDDEN: Final = 403
 
 
+SILENT: Final = frozenset({"exec", "java"})
+"""The drivers that say nothing of a program that is not there."""
+
+
+class _Stage(enum.Enum):
+    """How far a second session has come."""
+
+    ASKED = enum.auto()
+    OPEN = enum.auto()
+    HEARD = enum.auto()
+    SIGNALLING = enum.auto()
+
+
 class _More(TypedDict, total=False):
+    maybe: bool
     why: str
     signal: str
     signalled: tuple[int, ...]
@@ -106,6 +121,7 @@ class Reach:
         actions = resolved.task.actions or ()
         self._commands = {one.name: (one.command, *(one.args or ())) for one in actions}
         self._family: dict[int, int] = {}
+        self._stage = _Stage.ASKED
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -145,17 +161,26 @@ class Reach:
         self, span: Callable[[], Span], *, runs: bool, signal: str, seconds: float
     ) -> Sighting:
         why, hopeless = "", False
+        self._stage = _Stage.ASKED
         try:
             async with asyncio.timeout(seconds), self._one_at_a_time, self._shell() as shell:
                 return await self._work(shell, span, runs=runs, signal=signal)
         except TimeoutError:
             why = f"there was no answer within {seconds:g} s"
+            driver = self._resolved.task.driver
+            if self._stage is _Stage.OPEN and driver in SILENT:
+                # Measured on Nomad 2.0.6: the session stays open, and nothing ever comes.
+                why += f", and the driver {driver} gives none where the task has no {COMMAND[0]}"
+                hopeless = True
         except CannotLookError as error:
             why, hopeless = str(error), error.hopeless
         except NomadMagicError as error:
             why = error.message.partition("\n")[0].removeprefix("failed to exec into task: ")
             if isinstance(error, UnexpectedAnswer) and error.status == FORBIDDEN:
                 why, hopeless = self._denied(), True
+        if self._stage is _Stage.SIGNALLING and self.found is not None:
+            found, maybe = (self.found,), True
+            return self._saw(Presence.UNKNOWN, found, why=why, signal=signal, maybe=maybe)
         return self._saw(Presence.UNKNOWN, why=why, signal=signal, hopeless=hopeless)
 
     async def _work(
@@ -164,7 +189,7 @@ class Reach:
         if self.found is not None:
             if not await shell.knows(self.found):
                 # What it had started may hold its output, and the run with it.
-                sent = await shell.signal(signal, *self._family.items()) if signal else {}
+                sent = await self._send(shell, signal, *self._family.items()) if signal else {}
                 return self._saw(
                     Presence.ENDED,
                     (self.found,),
@@ -190,13 +215,19 @@ class Reach:
             if not await shell.knows(self.found):
                 return self._saw(Presence.ENDED)
         if signal:
-            family = await shell.signal(signal, (self.found.pid, self.found.start))
+            family = await self._send(shell, signal, (self.found.pid, self.found.start))
             self._family.update(family)
             signalled = tuple(family)
             if self.found.pid not in signalled:
                 why = "it has ended" if not signalled else "it cannot be signalled"
                 return self._saw(Presence.UNKNOWN, (self.found,), why=why, signal=signal)
         return self._saw(Presence.RUNNING, (self.found,), signal=signal, signalled=signalled)
+
+    async def _send(self, shell: Shell, signal: str, *which: tuple[int, int]) -> dict[int, int]:
+        self._stage = _Stage.SIGNALLING
+        sent = await shell.signal(signal, *which)
+        self._stage = _Stage.HEARD
+        return sent
 
     async def _choose(self, shell: Shell, wanted: processes.Wanted) -> choosing.Choice:
         first, last = wanted.between(shell.moment)
@@ -252,7 +283,9 @@ class Reach:
         try:
             protocol.opened(time.monotonic())
             shell = Shell(protocol, connection, self._denied)
+            self._stage = _Stage.OPEN
             await shell.begin(text)
+            self._stage = _Stage.HEARD
             yield shell
             await shell.end()
         finally:

@@ -68,6 +68,8 @@ class Sighting:
     signal: str = ""
     signalled: tuple[int, ...] = ()
     by: str = ""
+    maybe: bool = False
+    """The signal may have been sent all the same: what came of it was not heard."""
     hopeless: bool = field(default=False, repr=False)
     """No look will ever see more."""
 
@@ -91,6 +93,8 @@ class Sighting:
         """What was done, in words; empty where nothing was to be sent."""
         if not self.signal:
             return ""
+        if self.maybe:
+            return f"SIG{self.signal} may have reached process {self.processes[0].pid}: {self.why}"
         if not self.signalled:
             return f"SIG{self.signal} was not sent: {self.why}"
         if self.presence is Presence.ENDED:
@@ -109,6 +113,7 @@ class Sighting:
             "why": self.why,
             "signal": self.signal,
             "signalled": list(self.signalled),
+            "maybe": self.maybe,
             "by": self.by,
         }
 

@@ -137,7 +137,7 @@ class Reaching:
     async def _signal(self, rung: Rung) -> None:
         while rung is not Rung.NONE and (reach := self._begun()) is not None:
             sighting = await reach.signal(self._span, SIGNAL_NAMES[rung])
-            sent = bool(sighting.signalled)
+            sent = bool(sighting.signalled) or sighting.maybe
             self._protocol.signalled(sent=sent, hopeless=sighting.hopeless)
             self._done(rung, sighting)
             rung = self._protocol.next_signal()

@@ -307,6 +307,32 @@ def test_a_task_without_a_shell(begin: Begin, monkeypatch: pytest.MonkeyPatch, t
         assert there(pid)
 
 
+def test_a_shell_that_never_says_a_word(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of Nomad's driver `exec` where there is none: the rungs that need one are left out."""
+    monkeypatch.setattr(look_shell, "_scripts", ["exec sleep 3"])
+    monkeypatch.setattr(reach, "SILENT", {"raw_exec"})
+    monkeypatch.setattr(reach, "SIGNAL_SECONDS", 0.3)
+    session, pid = begin("plain")
+    said = stopped(session)
+    assert said.startswith("SIGINT was not sent: there was no answer within 0.3 s, and the driver")
+    until(lambda: session.next_stop is Rung.DISCONNECT, seconds=5, what="the last rung")
+    assert there(pid)
+
+
+def test_what_came_of_a_signal_may_not_be_heard(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it was not sent is not said then."""
+    slow = look_shell.script().replace("came=\n", "came=\n    sleep 3\n")
+    assert slow != look_shell.script()
+    monkeypatch.setattr(look_shell, "_scripts", [slow])
+    monkeypatch.setattr(reach, "SIGNAL_SECONDS", 0.4)
+    session, pid = begin("plain")
+    said = stopped(session)
+    assert said == f"SIGINT may have reached process {pid}: there was no answer within 0.4 s"
+    assert "may have reached" in session.result.record()
+
+
 def test_among_three_hundred_others(begin: Begin) -> None:
     """Of the task, by their environment, and of its command: found as fast as alone."""
     session, pid = begin("plain")
