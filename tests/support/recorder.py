@@ -55,6 +55,8 @@ class Recorder:
     asked: list[Asked] = field(default_factory=list)
     upgrade_delay: float = 0.0
     """Seconds before an upgrade is passed on, whether its client still waits for it or not."""
+    instead: dict[str, str] = field(default_factory=dict, repr=False)
+    """Tokens that are passed on instead of others: as if those had lost their rights."""
 
     carried: list[tuple[asyncio.AbstractEventLoop, asyncio.StreamWriter]] = field(
         default_factory=list, repr=False
@@ -84,6 +86,8 @@ class Recorder:
                     writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
                     return
                 head += await reader.readuntil(b"\r\n\r\n")
+                for old, new in self.instead.items():
+                    head = head.replace(old.encode(), new.encode())
                 asked, headers = _parse(head)
                 self.asked.append(asked)
                 if asked.upgrade:
