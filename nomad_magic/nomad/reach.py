@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 SIGNAL_SECONDS: Final = 5.0
 """How long a look may take that is to signal."""
 
+AGAIN_SECONDS: Final = 0.2
+"""After how long a look that came to nothing is tried once more."""
+
 WRITING_SECONDS: Final = 0.4
 """After how long it is looked at once more whether a process that writes has ended."""
 
@@ -121,7 +124,7 @@ class Reach:
         actions = resolved.task.actions or ()
         self._commands = {one.name: (one.command, *(one.args or ())) for one in actions}
         self._family: dict[int, int] = {}
-        self._stage = _Stage.ASKED
+        self._stage, self._failed = _Stage.ASKED, False
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -146,7 +149,14 @@ class Reach:
             runs: The run has not ended, as far as its own session knows.
             seconds: How long it may take.
         """
-        return await self._visit(span, runs=runs, signal="", seconds=seconds)
+        until = time.monotonic() + seconds
+        seen = await self._visit(span, runs=runs, signal="", seconds=seconds)
+        if self._failed and not seen.hopeless and until - time.monotonic() > 2 * AGAIN_SECONDS:
+            # What has cut off a run may cut off this too.
+            await asyncio.sleep(AGAIN_SECONDS)
+            seconds = until - time.monotonic()
+            seen = await self._visit(span, runs=runs, signal="", seconds=seconds)
+        return seen
 
     async def signal(self, span: Callable[[], Span], name: str) -> Sighting:
         """Look, and send a signal to the process and to those that it started.
@@ -161,7 +171,7 @@ class Reach:
         self, span: Callable[[], Span], *, runs: bool, signal: str, seconds: float
     ) -> Sighting:
         why, hopeless = "", False
-        self._stage = _Stage.ASKED
+        self._stage, self._failed = _Stage.ASKED, False
         try:
             async with asyncio.timeout(seconds), self._one_at_a_time, self._shell() as shell:
                 return await self._work(shell, span, runs=runs, signal=signal)
@@ -178,6 +188,7 @@ class Reach:
             why = error.message.partition("\n")[0].removeprefix("failed to exec into task: ")
             if isinstance(error, UnexpectedAnswer) and error.status == FORBIDDEN:
                 why, hopeless = self._denied(), True
+        self._failed = True
         if self._stage is _Stage.SIGNALLING and self.found is not None:
             found, maybe = (self.found,), True
             return self._saw(Presence.UNKNOWN, found, why=why, signal=signal, maybe=maybe)

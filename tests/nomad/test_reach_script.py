@@ -265,6 +265,26 @@ def test_a_kernel_without_lists_of_children(words: list[str], tmp_path: Path) ->
     assert shell.end() == ""
 
 
+@pytest.mark.parametrize("name", ["a b", "a) S 1 (b", "a\nb", "a\n9 (b) S 1", "odd"])
+@pytest.mark.parametrize("path", [None, "/nowhere"])
+def test_among_many_it_lists_the_same(
+    words: list[str], tmp_path: Path, name: str, path: str | None
+) -> None:
+    """With a `sed` and without one, whatever their names are."""
+    variables = b"NOMAD_ALLOC_ID=88d4d09e\0NOMAD_TASK_NAME=server\0"
+    processes = {40: (1, 10), 50: (40, 99_999), 60: (40, 99_990), 61: (41, 99_990)}
+    processes |= {pid: (40, 1000 + pid) for pid in range(1000, 1090)}
+    processes |= {70: (40, 99_991), 9: (40, 99_800)}
+    where = made_up(tmp_path, processes, environ=variables)
+    for pid in (60, 1050, 70):
+        stat = tmp_path / str(pid) / "stat"
+        stat.write_text(stat.read_text().replace("(a b)", f"({name})"))
+    environ = {**ENVIRON, "PATH": path or os.environ["PATH"]}
+    shell = Shell([shutil.which(words[0]) or "", *words[1:]], *where, environ=environ)
+    assert listed(shell.ask("list 99980 99995")).keys() == {60, 70}
+    assert shell.end() == ""
+
+
 def test_what_lost_its_parent_is_found_above(words: list[str], tmp_path: Path) -> None:
     """A child of a parent's own parent, of the first process too; and of no other process."""
     variables = b"NOMAD_ALLOC_ID=88d4d09e\0NOMAD_TASK_NAME=server\0"

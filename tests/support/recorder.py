@@ -55,6 +55,8 @@ class Recorder:
     asked: list[Asked] = field(default_factory=list)
     upgrade_delay: float = 0.0
     """Seconds before an upgrade is passed on, whether its client still waits for it or not."""
+    torn: int = 0
+    """How many of the next upgrades are torn off at once."""
     instead: dict[str, str] = field(default_factory=dict, repr=False)
     """Tokens that are passed on instead of others: as if those had lost their rights."""
 
@@ -65,8 +67,9 @@ class Recorder:
 
     def cut(self) -> None:
         """Tear off every session, at its client's end."""
-        while self.carried:
-            loop, writer = self.carried.pop()
+        # Whoever comes back at once is not of those.
+        carried, self.carried = self.carried, []
+        for loop, writer in carried:
             loop.call_soon_threadsafe(writer.transport.abort)
 
     def take(self) -> list[Asked]:
@@ -90,6 +93,9 @@ class Recorder:
                     head = head.replace(old.encode(), new.encode())
                 asked, headers = _parse(head)
                 self.asked.append(asked)
+                if asked.upgrade and self.torn:
+                    self.torn -= 1
+                    return
                 if asked.upgrade:
                     await asyncio.sleep(self.upgrade_delay)
                     there = await asyncio.open_connection(*self.upstream.split(":"))
