@@ -278,10 +278,11 @@ class Reach:
 
     def _denied(self) -> str:
         driver = self._resolved.task.driver
+        node = f", and alloc-node-exec for {driver}" if driver else ""
+        # Nomad says the same of both.
         return (
-            f"the token may not exec in this task (alloc-exec, and alloc-node-exec for {driver})"
-            if driver
-            else "the token may not exec in this task (alloc-exec)"
+            f"the token may not exec in this task (alloc-exec{node}), or the node's agent lets "
+            "nobody (disable_remote_exec)"
         )
 
     @asynccontextmanager
