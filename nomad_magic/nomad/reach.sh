@@ -49,17 +49,15 @@ offspring() {
 # Of many, leave out those that did not begin between two moments, where there is a sed: a shell
 # reads byte by byte.  A name with the end of a line in it is odd; then all are left in.
 sieve() {
+    first=$1 last=$2
     # shellcheck disable=SC2086
-    set -- "$1" "$2" $found
-    [ $# -gt 66 ] || return 0
-    first=$1 last=$2 files=
-    shift 2
-    for pid; do files="$files $pid/stat"; done
-    # shellcheck disable=SC2086
+    set -- $found
+    [ $# -gt 64 ] || return 0
+    # shellcheck disable=SC2046
     said=$(cd "$proc" && LC_ALL=C sed -n '
         s/^\([0-9]*\) (.*) . \([^ ]* \)\{18\}\([0-9]*\) .*/\1:\3/p
         t
-        s/.*/odd/p' $files 2>/dev/null)
+        s/.*/odd/p' $(printf '%s/stat ' "$@") 2>/dev/null)
     case $said in '' | *odd*) return 0 ;; esac
     found=
     for one in $said; do
