@@ -33,11 +33,13 @@ class CannotLookError(Exception):
     Args:
         why: In words.
         hopeless: It would come to nothing again.
+        lost: It may come to something if it is tried again at once.
     """
 
-    def __init__(self, why: str, *, hopeless: bool = False) -> None:
+    def __init__(self, why: str, *, hopeless: bool = False, lost: bool = False) -> None:
         super().__init__(why)
         self.hopeless = hopeless
+        self.lost = lost
 
 
 class Shell:
@@ -183,10 +185,10 @@ class Shell:
             case Refused(reason=reason):
                 return CannotLookError(f"the agent refused a second session: {reason}")
             case Lost(reason=reason):
-                return CannotLookError(f"the second session was lost: {reason}")
+                return CannotLookError(f"the second session was lost: {reason}", lost=True)
             case Exited(code=code):
                 return CannotLookError(f"the task's shell left with {code}", hopeless=True)
-        return CannotLookError("the second session ended")
+        return CannotLookError("the second session ended", lost=True)
 
 
 _scripts: list[str] = []

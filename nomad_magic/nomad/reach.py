@@ -124,7 +124,7 @@ class Reach:
         actions = resolved.task.actions or ()
         self._commands = {one.name: (one.command, *(one.args or ())) for one in actions}
         self._family: dict[int, int] = {}
-        self._stage, self._failed = _Stage.ASKED, False
+        self._stage, self._lost = _Stage.ASKED, False
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -151,7 +151,7 @@ class Reach:
         """
         until = time.monotonic() + seconds
         seen = await self._visit(span, runs=runs, signal="", seconds=seconds)
-        if self._failed and not seen.hopeless and until - time.monotonic() > 2 * AGAIN_SECONDS:
+        if self._lost and until - time.monotonic() > 2 * AGAIN_SECONDS:
             # What has cut off a run may cut off this too.
             await asyncio.sleep(AGAIN_SECONDS)
             seconds = until - time.monotonic()
@@ -171,7 +171,7 @@ class Reach:
         self, span: Callable[[], Span], *, runs: bool, signal: str, seconds: float
     ) -> Sighting:
         why, hopeless = "", False
-        self._stage, self._failed = _Stage.ASKED, False
+        self._stage, self._lost = _Stage.ASKED, False
         try:
             async with asyncio.timeout(seconds), self._one_at_a_time, self._shell() as shell:
                 return await self._work(shell, span, runs=runs, signal=signal)
@@ -183,12 +183,12 @@ class Reach:
                 why += f", and the driver {driver} gives none where the task has no {COMMAND[0]}"
                 hopeless = True
         except CannotLookError as error:
-            why, hopeless = str(error), error.hopeless
+            why, hopeless, self._lost = str(error), error.hopeless, error.lost
         except NomadMagicError as error:
             why = error.message.partition("\n")[0].removeprefix("failed to exec into task: ")
+            self._lost = not isinstance(error, UnexpectedAnswer)
             if isinstance(error, UnexpectedAnswer) and error.status == FORBIDDEN:
                 why, hopeless = self._denied(), True
-        self._failed = True
         if self._stage is _Stage.SIGNALLING and self.found is not None:
             found, maybe = (self.found,), True
             return self._saw(Presence.UNKNOWN, found, why=why, signal=signal, maybe=maybe)
