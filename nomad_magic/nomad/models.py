@@ -5,7 +5,7 @@ Fields that are not known are ignored (measured on Nomad 2.0.6; also in its API 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -74,10 +74,11 @@ class Action(_Answer, frozen=True):
 
 
 class Task(_Answer, frozen=True):
-    """A task of a group, with its actions and its driver."""
+    """A task of a group, with its actions, its driver, and what that is told: any JSON."""
 
     name: str
     driver: str = ""
+    config: dict[str, Any] | None = None
     actions: list[Action] | None = None
 
 

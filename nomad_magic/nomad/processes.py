@@ -1,16 +1,13 @@
-"""Which process of a task is a run's: what the look's shell said, and the choice.  Pure.
+"""What is known of a run's process, and what the look's shell said of those there are.  Pure.
 
-The look's shell (`reach.sh`) was started in the task as the action was, by the same process of the
-agent's (measured on Nomad 2.0.6; read of the other drivers): so the action's process is a sibling
-of it.  Among those it is the one with the task's variables that began when the run did, by a clock
-that both sides read at the same moment.  Its command tells it from other actions of that moment.
-Whatever can't be told apart is nobody's.
+No clock of another machine is compared with one of ours: both are read at the same moment
+(`Moment`), and times are how long before that something was.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.record.sighting import Process
@@ -24,34 +21,92 @@ TICKS: Final = 100
 ROUNDING: Final = 2
 """How many ticks two rounded times may be off."""
 
+DRIFT: Final = 1e-4
+"""How far two clocks may be apart after a second: crystals keep within 50 ppm each."""
+
 STARTING_SECONDS: Final = 0.12
 """How long after the session was opened a process begins at most, where it has not written yet.
 On Nomad 2.0.6 it is some milliseconds."""
 
-
 APART_SECONDS: Final = 0.08
 """How much later another of the same command must have begun to be surely another run's."""
+
+CONTAINER_SECONDS: Final = 1.0
+"""The sum of both, where the driver asks a container engine."""
+
+AT_ONCE: Final = frozenset({"raw_exec", "exec", "java"})
+"""The drivers whose own executor starts the processes of sessions."""
+
+LATE_SECONDS: Final = 10.0
+"""How much later a silent process may have begun, where that it has ended is to be said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """When a run began, by this machine's monotonic clock, in seconds.
+    """When a run began, by `clock.now`, in seconds.
 
     Attributes:
         asked: The session was asked for.
         opened: It was open.
         wrote: The first output had come; None while there is none.
+        guessed: These are of a clock that may have been put right since, by any time.
     """
 
     asked: float
     opened: float
     wrote: float | None = None
+    guessed: bool = False
 
-    @property
-    def latest(self) -> float:
-        """When its process had begun."""
-        latest = self.opened + STARTING_SECONDS
-        return latest if self.wrote is None else min(latest, self.wrote)
+    def within(self, seconds: float) -> float:
+        """Return when its process had begun, if that was so long after the session was open."""
+        latest = self.opened + seconds
+        return latest if self.wrote is None else max(self.asked, min(latest, self.wrote))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run whose process is looked for, or that is in the way of one.
+
+    Attributes:
+        span: When it began.
+        command: What its action stands for, if that is known.
+        tty: It has a terminal.
+        found: Its process, where that is known.
+        runs: It has not ended: its process is there, if it can be seen.
+    """
+
+    span: Span
+    command: Sequence[str] | None
+    tty: bool = False
+    found: Process | None = None
+    runs: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """The same moment by the machine's clock and by ours.
+
+    Attributes:
+        now: The machine's time, in ticks since it started.
+        asked: It had not come yet, by `clock.now`.
+        answered: It had come.
+    """
+
+    now: int
+    asked: float
+    answered: float
+
+    def first(self, at: float) -> int:
+        """Return at which tick at the earliest it was that time, if the clocks run alike."""
+        return math.floor(self.now - (self.answered - at) * TICKS) - ROUNDING
+
+    def last(self, at: float) -> int:
+        """Return at which tick at the latest it was that time, if the clocks run alike."""
+        return math.ceil(self.now - (self.asked - at) * TICKS) + ROUNDING
+
+    def drift(self, at: float) -> int:
+        """Return by how many ticks the clocks may have come apart since then."""
+        return math.floor(abs(self.answered - at) * DRIFT * TICKS)
 
 
 @dataclass(slots=True)
@@ -71,18 +126,42 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Which of them is the run's.
+class Wanted:
+    """What a look looks for.
 
     Attributes:
-        ours: It, if it is surely one.
-        instead: What may be it, where none surely is.
-        why: Why none is.
+        run: Whose process.
+        others: The commands of the task's other actions, and of the task itself.
+        rivals: The other runs of this kernel that began with it (`together`).
+        at_once: The driver's own executor starts processes.
     """
 
-    ours: Process | None = None
-    instead: tuple[Process, ...] = ()
-    why: str = ""
+    run: Run
+    others: tuple[Sequence[str], ...] = ()
+    rivals: tuple[Run, ...] = ()
+    at_once: bool = True
+
+    @property
+    def apart(self) -> float:
+        """How many seconds after the session was opened another is in the way."""
+        return STARTING_SECONDS + APART_SECONDS if self.at_once else CONTAINER_SECONDS
+
+    def alone(self, moment: Moment) -> Wanted:
+        """Return it without the rivals that began at quite another time."""
+        seconds = self.apart + 2 * moment.drift(self.run.span.asked) / TICKS
+        return replace(self, rivals=together(self.run, self.rivals, seconds))
+
+    def between(self, moment: Moment) -> tuple[int, int]:
+        """Return from which tick to which a process began that the choice has a use for."""
+        if self.run.span.guessed:
+            return 0, moment.now
+        spans = [self.run.span, *(one.span for one in self.rivals)]
+        drift = max(moment.drift(one.asked) for one in spans)
+        last = [one.within(CONTAINER_SECONDS) for one in spans]
+        if not self.run.runs:
+            last.append(self.run.span.within(LATE_SECONDS))
+        first = moment.first(min(one.asked for one in spans))
+        return max(0, first - drift), moment.last(max(last)) + drift
 
 
 def read_listing(lines: Iterable[str], boot: str) -> Listing:
@@ -107,101 +186,41 @@ def read_listing(lines: Iterable[str], boot: str) -> Listing:
             entries[-1][1].append(line)
         else:
             raise ValueError(line)
-    for (pid, start, whose), said in entries:
+    for (pid, start, whose, tty, *leads), said in entries:
         if "look" in said or whose == "other":
             continue
-        command = "\n".join(line.removeprefix(": ").removeprefix(":") for line in said)
-        age = max(0, found.now - int(start)) / TICKS
-        one = Process(pid=int(pid), start=int(start), age=age, command=command, boot=found.boot)
+        one = Process(
+            pid=int(pid),
+            start=int(start),
+            age=max(0, found.now - int(start)) / TICKS,
+            command="\n".join(line.removeprefix(": ").removeprefix(":") for line in said),
+            boot=found.boot,
+            terminal=tty != "0",
+            leads=bool(leads),
+        )
         (found.hidden if whose == "hidden" else found.processes).append(one)
     return found
 
 
-def choose(  # noqa: PLR0913 - each is one side of it, and named
-    listing: Listing,
-    span: Span,
-    command: Sequence[str] | None,
-    others: Iterable[Sequence[str]] = (),
-    *,
-    asked: float,
-    answered: float,
-    runs: bool,
-) -> Choice:
-    """Choose the run's process.
+def together(run: Run, rivals: Iterable[Run], seconds: float) -> tuple[Run, ...]:
+    """Return the runs that began while a run did, or while one of these did, and so on.
 
     Args:
-        listing: What there is.
-        span: When the run began.
-        command: What the action stands for, if that is known.
-        others: The same of the task's other actions.
-        asked: When the listing was asked for, by the clock of `span`.
-        answered: When the machine's time had come.
-        runs: The run has not ended: its process is there, if it can be seen.
+        run: The one.
+        rivals: Others.
+        seconds: How long a process may take to begin, and clocks may be apart.
     """
-    first = listing.now - (answered - span.asked) * TICKS - ROUNDING
-    last = listing.now - (asked - span.latest) * TICKS + ROUNDING
-    hidden = [one for one in listing.hidden if first <= one.start <= last]
-    if hidden:
-        return Choice(instead=tuple(hidden), why="its environment is hidden from the task's shell")
-    pattern = _pattern(command) if command is not None else None
-    known = [_pattern(other) for other in others]
-
-    def alike(one: Process) -> bool:
-        return pattern is not None and pattern.fullmatch(one.command) is not None
-
-    # What is not of another action may be of this one: a program may change its title, and a shell
-    # become the program that it starts.
-    possible = [
-        one
-        for one in listing.processes
-        if one.start >= first
-        and (alike(one) or not any(other.fullmatch(one.command) for other in known))
-    ]
-    then = [one for one in possible if one.start <= last]
-    # An agent that starts several at once may take its time with some of them.
-    near = [one for one in possible if one.start <= last + APART_SECONDS * TICKS]
-    if len(then) == len(near) == 1 and (runs or alike(then[0])):
-        return Choice(ours=then[0])
-    if len(near) > 1 and then:
-        pids = ", ".join(str(one.pid) for one in near)
-        return Choice(
-            instead=tuple(near), why=f"processes {pids} began then and cannot be told apart"
-        )
-    if then:
-        why = f"process {then[0].pid} began then and shows another command"
-        return Choice(instead=tuple(then), why=why)
-    late = [one for one in possible if _may_be_late(one, listing, span, answered)]
-    if late and not runs:
-        pids = ", ".join(str(one.pid) for one in late)
-        return Choice(instead=tuple(late), why=f"process {pids} began a little later")
-    return Choice(why="no process of the task began when it did")
-
-
-def _may_be_late(one: Process, listing: Listing, span: Span, answered: float) -> bool:
-    """Whether a process that began late may be the run's all the same.
-
-    Before its first output at any rate; a silent one may have been slow to start.
-    """
-    if span.wrote is None:
-        return True
-    return one.start <= listing.now - (answered - span.wrote) * TICKS + ROUNDING
-
-
-# What Nomad puts something in the place of when it starts the command.
-_INTERPOLATED: Final = re.compile(r"\$\{[^}]*\}")
-
-
-def _pattern(command: Sequence[str]) -> re.Pattern[str]:
-    """Return a pattern for a command as `/proc` has it, without what parts the arguments.
-
-    The program may be found on a path, or be a script that its interpreter is given.
-    """
-    program, *args = command
-    name = program.rpartition("/")[2]
-    if "${" in program:
-        name = program
-    return re.compile(f".*{_literal(name)}{''.join(map(_literal, args))}", re.DOTALL)
-
-
-def _literal(text: str) -> str:
-    return ".*".join(map(re.escape, _INTERPOLATED.split(text)))
+    first, last = run.span.asked, run.span.within(seconds)
+    left, found = list(rivals), list[Run]()
+    while True:
+        more = [
+            one
+            for one in left
+            if one.span.asked - seconds <= last and one.span.within(seconds) >= first - seconds
+        ]
+        if not more:
+            return tuple(found)
+        found += more
+        left = [one for one in left if one not in more]
+        first = min(first, *(one.span.asked for one in more))
+        last = max(last, *(one.span.within(seconds) for one in more))

@@ -1,7 +1,9 @@
-# Finds the process of an action, for nomad_magic.  It needs /proc and what the shell itself has.
-# It is read from stdin, and so is what it does then: "known PID", "list OLDEST", "signal NAME PID START", "end".  Ages and
-# starts are in hundredths of a second.  It signals one process and those that it started, by
-# their ids, each after one more look at when that began.
+# Finds the process of an action, for nomad_magic.  It needs /proc and what the shell itself has; a
+# sed makes it quicker among many.
+# It is read from stdin, and so is what it does then: "known PID", "list FIRST LAST",
+# "left FIRST LAST", "signal NAME PID START", "end".  Times are in hundredths of a second since the
+# machine started.  It signals one process and those that it started, by their ids, each after one
+# more look at when that began.
 LC_ALL=C
 proc=${2:-/proc}
 self=${3:-$$}
@@ -9,7 +11,8 @@ parent=${4:-$PPID}
 
 say() { printf '%s\n' "$*"; }
 
-# Read a process's stat: state, its parent, and when it began.
+# Read a process's stat: its parent, session and terminal, and when it began.  Of one that has ended
+# there is nothing.
 stat() {
     line=
     { while IFS= read -r part || [ -n "$part" ]; do line="$line $part"; done; } <"$proc/$1/stat" || return 1
@@ -17,29 +20,50 @@ stat() {
     line=${line##*)}
     # shellcheck disable=SC2086
     set -- $line
-    state=$1 of=$2 start=${20}
+    of=$2 leader=$4 tty=$5 start=${20}
+    case $1 in Z | X | x) return 1 ;; esac
     [ -n "$start" ]
 } 2>/dev/null
 
-# The children of a process, by what all its threads started.
+# The children of a process, by what all its threads started.  The kernel may leave some out while
+# others end: so it is read until it says the same again.
 children() {
-    found=
-    for file in "$proc/$1"/task/*/children; do
-        { IFS= read -r part || [ -n "$part" ]; } <"$file" && found="$found $part"
+    found=' ' times=0
+    while [ $times -lt 5 ]; do
+        some=
+        for file in "$proc/$1"/task/*/children; do
+            { IFS= read -r part || [ -n "$part" ]; } <"$file" && some="$some $part"
+        done
+        [ "$some" != "$found" ] || return 0
+        times=$((times + 1)) found=$some
     done
 } 2>/dev/null
 
-everyone() {
+# Who may be a child of a process: where the kernel has no lists of children, everyone.
+offspring() {
+    if [ -n "$quick" ]; then children "$1"; return; fi
     found=
-    for file in "$proc"/[0-9]*/stat; do
-        file=${file%/stat}
-        file=${file##*/}
-        stat "$file" && [ "$of" = "$1" ] && found="$found $file"
-    done
+    for file in "$proc"/[0-9]*; do found="$found ${file##*/}"; done
 }
 
-offspring() {
-    if [ -n "$quick" ]; then children "$1"; else everyone "$1"; fi
+# Of many, leave out those that did not begin between two moments, where there is a sed: a shell
+# reads byte by byte.  A name with the end of a line in it is odd; then all are left in.
+sieve() {
+    first=$1 last=$2
+    # shellcheck disable=SC2086
+    set -- $found
+    [ $# -gt 64 ] || return 0
+    # shellcheck disable=SC2046
+    said=$(cd "$proc" && LC_ALL=C sed -n '
+        s/^\([0-9]*\) (.*) . \([^ ]* \)\{18\}\([0-9]*\) .*/\1:\3/p
+        t
+        s/.*/odd/p' $(printf '%s/stat ' "$@") 2>/dev/null)
+    case $said in '' | *odd*) return 0 ;; esac
+    found=
+    for one in $said; do
+        start=${one#*:}
+        [ "$start" -lt "$first" ] || [ "$start" -gt "$last" ] || found="$found ${one%:*}"
+    done
 }
 
 now() {
@@ -62,7 +86,9 @@ about() {
             case $text in *"$folder"*) whose=task ;; esac ;; esac ;;
         esac
     fi
-    say "process $1 $start $whose"
+    stands=$tty
+    [ "$leader" != "$1" ] || stands="$tty leads"
+    say "process $1 $start $whose $stands"
     lines=0
     { while IFS= read -r part || [ -n "$part" ]; do
         case $part in *-snomad_magic-look*) say look; break ;; esac
@@ -72,29 +98,36 @@ about() {
     done; } <"$proc/$1/cmdline" 2>/dev/null
 }
 
-list() {
-    now || { say "cannot uptime"; return; }
-    say "now $now"
-    offspring "$parent"
-    seen=$found
-    [ -z "$quick" ] || offspring "$parent"
-    done=' '
-    for pid in $seen $found; do
-        case $done in *" $pid "*) continue ;; esac
-        done="$done$pid "
-        [ "$pid" != "$self" ] && [ "$pid" -gt 1 ] || continue
-        stat "$pid" || continue
-        case $state in Z | X) continue ;; esac
-        [ "$of" = "$parent" ] && [ $((now - start)) -le "$1" ] || continue
+# The children of a process that began between two moments.
+below() {
+    offspring "$1"
+    sieve "$2" "$3"
+    for pid in $found; do
+        [ "$pid" != "$self" ] && [ "$pid" -gt 1 ] && stat "$pid" && [ "$of" = "$1" ] || continue
+        [ "$start" -ge "$2" ] && [ "$start" -le "$3" ] || continue
         about "$pid"
     done
 }
 
+list() {
+    now || { say "cannot uptime"; return; }
+    say "now $now"
+    below "$parent" "$1" "$2"
+}
+
+# Whose own parent ended is a child of one of that one's.
+left() {
+    above=$parent
+    [ "$above" -gt 0 ] || below 1 "$1" "$2"
+    while [ "$above" -gt 1 ] && stat "$above" && [ "$of" -gt 0 ]; do
+        above=$of
+        below "$above" "$1" "$2"
+    done
+}
+
 # A process, and those that it started, those that they started: each with when it began.
-family() {
-    stat "$2" && [ "$start" = "$3" ] || { say "gone $2"; return; }
-    case $state in Z | X) say "gone $2"; return ;; esac
-    left="$2:$3" all=
+tree() {
+    left=$1 all=
     while [ -n "$left" ]; do
         one=${left%% *}
         case $left in *' '*) left=${left#* } ;; *) left= ;; esac
@@ -106,31 +139,59 @@ family() {
             left="$left${left:+ }$pid:$start"
         done
     done
+}
+
+hit() {
+    pid=${2%:*}
+    stat "$pid" && [ "$start" = "${2#*:}" ] && kill -s "$1" "$pid" 2>/dev/null
+}
+
+family() {
+    stat "$2" && [ "$start" = "$3" ] || { say "gone $2"; return; }
+    # A session that is torn off now ends this in no middle: nothing is said before all is done.
+    trap '' HUP INT TERM PIPE
+    tree "$2:$3"
+    if [ "$1" = KILL ]; then
+        # What is stopped starts no other: of those whose parent is gone nobody would know.
+        held= times=0 new=yes
+        while [ -n "$new" ] && [ $times -lt 20 ]; do
+            new=
+            for one in $all; do
+                case "$held " in *" $one "*) continue ;; esac
+                hit STOP "$one"
+                held="$held $one" new=yes
+            done
+            times=$((times + 1))
+            tree "$2:$3"
+        done
+        all=$held
+    fi
+    came=
     for one in $all; do
-        pid=${one%:*}
-        if stat "$pid" && [ "$start" = "${one#*:}" ] && kill -s "$1" "$pid" 2>/dev/null; then
-            say "signalled $pid $start"
-        else
-            say "missed $pid ${one#*:}"
-        fi
+        if hit "$1" "$one"; then came="$came signalled:$one"; else came="$came missed:$one"; fi
+    done
+    for one in $came; do
+        pid=${one#*:}
+        say "${one%%:*} ${pid%:*} ${pid#*:}"
     done
 }
 
 known() {
-    if stat "$1"; then case $state in Z | X) ;; *) say "process $1 $start known" ;; esac; fi
+    if stat "$1"; then say "process $1 $start known"; fi
 }
 
 # It says a word only once all of this has been read: what comes on stdin then is not script.
 main() {
-    stat "$self" || { say "cannot proc"; exit; }
+    stat "$self" && now || { say "cannot proc"; exit; }
     quick=
     [ ! -r "$proc/$self/task/$self/children" ] || [ ! -d "$proc/$parent/task" ] || quick=yes
     boot=
     { IFS= read -r boot <"$proc/sys/kernel/random/boot_id"; } 2>/dev/null
-    say "here $self $parent ${boot:-none}"
+    say "here $self $parent ${boot:-none} $now"
     while IFS=' ' read -r word one two three; do
         case $word in
-        list) list "$one" ;;
+        list) list "$one" "$two" ;;
+        left) left "$one" "$two" ;;
         known) known "$one" ;;
         signal) family "$one" "$two" "$three" ;;
         *) exit ;;

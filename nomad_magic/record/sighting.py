@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nomad_magic.record.humanize import seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from nomad_magic.record.masking import Masker
@@ -40,6 +41,10 @@ class Process:
     age: float
     command: str = ""
     boot: str = ""
+    terminal: bool = field(default=False, repr=False)
+    """It has a terminal."""
+    leads: bool = field(default=False, repr=False)
+    """It leads a session, as what is started on a terminal does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,8 @@ class Sighting:
     signal: str = ""
     signalled: tuple[int, ...] = ()
     by: str = ""
+    maybe: bool = False
+    """The signal may have been sent all the same: what came of it was not heard."""
     hopeless: bool = field(default=False, repr=False)
     """No look will ever see more."""
 
@@ -86,8 +93,13 @@ class Sighting:
         """What was done, in words; empty where nothing was to be sent."""
         if not self.signal:
             return ""
+        if self.maybe:
+            return f"SIG{self.signal} may have reached process {self.processes[0].pid}: {self.why}"
         if not self.signalled:
             return f"SIG{self.signal} was not sent: {self.why}"
+        if self.presence is Presence.ENDED:
+            whose = f"process {self.processes[0].pid}" if self.processes else "the process"
+            return f"SIG{self.signal} sent to {_listed(self.signalled)}, which {whose} had started"
         first, *others = self.signalled
         more = f" and {_listed(others)}, which it started" if others else ""
         return f"SIG{self.signal} sent to process {first}{more}"
@@ -101,6 +113,7 @@ class Sighting:
             "why": self.why,
             "signal": self.signal,
             "signalled": list(self.signalled),
+            "maybe": self.maybe,
             "by": self.by,
         }
 
@@ -122,7 +135,7 @@ def described(processes: tuple[Process, ...]) -> str:
     return _listed([f"{one.pid} (for {seconds(one.age)})" for one in processes])
 
 
-def _listed(things: list[int] | list[str]) -> str:
+def _listed(things: Sequence[int] | Sequence[str]) -> str:
     words = list(map(str, things))
     if len(words) < 2:
         return "".join(words)

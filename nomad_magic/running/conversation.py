@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from nomad_magic.nomad import clock
 from nomad_magic.nomad.link import Link, Look
 from nomad_magic.nomad.protocol import Output, State
 from nomad_magic.nomad.websocket import ConnectionEnded
@@ -34,7 +35,7 @@ class Conversation:
 
     Attributes:
         failure: The error that the session's end is, if it is one.
-        wrote: When the first output came, by the monotonic clock; None before.
+        wrote: When the first output came, by `clock.now`; None before.
     """
 
     def __init__(  # noqa: PLR0913 - each is one side of it, and named
@@ -114,7 +115,7 @@ class Conversation:
         for event in events:
             if isinstance(event, Output):
                 if self.wrote is None:
-                    self.wrote = time.monotonic()
+                    self.wrote = clock.now()
                 self._keep(event.stream, event.data)
             elif error := outcome.failure_of(event):
                 self.failure = error

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.errors import UsageError
 from nomad_magic.line import flags
-from nomad_magic.nomad import cache
+from nomad_magic.nomad import cache, clock
 from nomad_magic.nomad.models import Allocation, Node, Task
 from nomad_magic.nomad.processes import Span
 from nomad_magic.nomad.reach import Reach
@@ -69,13 +68,15 @@ async def look(facts: Mapping[str, Any], environ: Mapping[str, str], options: Op
         raise UsageError("this run never began: there is no process to look for")
     client = _client(facts["place"], environ, options)
     resolved = await _resolved(facts["place"], client)
-    reach = Reach(client, options, resolved, action=str(facts.get("action", "")))
+    reach = Reach(
+        client, options, resolved, action=str(facts.get("action", "")), tty=bool(facts.get("tty"))
+    )
     reach.found = _found(facts)
     ago = (datetime.now().astimezone() - datetime.fromisoformat(facts["started"])) / timedelta(
         seconds=1
     )
-    started = time.monotonic() - ago
-    span = Span(asked=started - CLOCK_SECONDS, opened=started + CLOCK_SECONDS)
+    started = clock.now() - ago
+    span = Span(asked=started - CLOCK_SECONDS, opened=started + CLOCK_SECONDS, guessed=True)
     seen = await reach.look(lambda: span, runs=False, seconds=LOOK_SECONDS)
     return seen.shown(client.target.masker())
 

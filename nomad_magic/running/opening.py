@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from typing import TYPE_CHECKING
 
 from nomad_magic.errors import NomadMagicError
+from nomad_magic.nomad import clock
 from nomad_magic.nomad.connect import Connector
 from nomad_magic.nomad.protocol import State
 from nomad_magic.nomad.resolve import Resolver
@@ -63,7 +63,7 @@ class Opening:
 
     Attributes:
         resolved: Where the action is to run, once that is known.
-        asked: When the session was asked for first, by the monotonic clock.
+        asked: When the session was asked for, by `clock.now`.
     """
 
     def __init__(  # noqa: PLR0913 - each is one side of it, and named
@@ -125,7 +125,7 @@ class Opening:
         try:
             self._connector.begin(await self._resolver.find())
             self.resolved = await self._resolver.look()
-            self.asked = time.monotonic()
+            self.asked = clock.now()
             return await self._connector.open(self.resolved, self._args)
         finally:
             self._connector.drop()

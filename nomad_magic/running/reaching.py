@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from nomad_magic import fork
+from nomad_magic.nomad import clock
 from nomad_magic.nomad.ladder import SIGNAL_NAMES
 from nomad_magic.nomad.protocol import State
 from nomad_magic.record.facts import Rung
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.processes import Span
     from nomad_magic.nomad.protocol import ExecProtocol
-    from nomad_magic.nomad.reach import Reach
+    from nomad_magic.nomad.reach import Reach, Rival
     from nomad_magic.nomad.resolve import Resolved
     from nomad_magic.record.result import ActionResult
     from nomad_magic.record.sighting import Sighting
@@ -34,6 +37,9 @@ CLOSED_SECONDS: Final = 1.0
 
 LOST_SECONDS: Final = 3.0
 """The same where the connection was lost: the way there may be, too."""
+
+_all: WeakSet[Reaching] = WeakSet()
+"""Those of this kernel: each says of the others which process is not theirs."""
 
 
 AT_ONCE: Final = 16
@@ -63,11 +69,12 @@ class Reaching:
         action: The action's name.
         result: Takes what a look saw.
         done: Is called with what a signal's session saw and did.
-        wrote: Returns when the first output came, by the monotonic clock; None before.
+        wrote: Returns when the first output came, by `clock.now`; None before.
 
     Attributes:
-        asked: When the action's session was asked for, by the monotonic clock.
+        asked: When the action's session was asked for, by `clock.now`.
         opened: When it was open.
+        where: In which task, of which allocation, it runs, and of which process of ours.
     """
 
     def __init__(
@@ -89,6 +96,7 @@ class Reaching:
         self._way: Callable[[], Reach] | None = None
         self._reach: Reach | None = None
         self._work: asyncio.Task[None] | None = None
+        self.where: tuple[str, str, int] | None = None
 
     def located(self, client: Client, options: Options, resolved: Resolved) -> None:
         """It is known now where the action runs.
@@ -102,10 +110,42 @@ class Reaching:
         def make() -> Reach:
             from nomad_magic.nomad.reach import Reach  # noqa: PLC0415 - most runs need none
 
-            return Reach(client, options, resolved, action=self._action)
+            return Reach(
+                client,
+                options,
+                resolved,
+                action=self._action,
+                tty=self._result.tty,
+                rivals=self._rivals,
+            )
 
         if options.reach:
             self._way = make
+        # A forked child has runs of its own.
+        self.where = (resolved.allocation.id, resolved.task.name, os.getpid())
+        _all.add(self)
+
+    def begin(self) -> None:
+        """The session is open; in the loop's thread."""
+        self.opened = clock.now()
+        self.wake()
+
+    def as_rival(self) -> Rival:
+        """Return what another run has to know of this one."""
+        from nomad_magic.nomad.reach import Rival  # noqa: PLC0415 - as for the reach
+
+        return Rival(
+            span=self._span(),
+            action=self._action,
+            tty=self._result.tty,
+            runs=self._protocol.state is State.RUNNING,
+            found=self._reach.found if self._reach is not None else None,
+        )
+
+    def _rivals(self) -> tuple[Rival, ...]:
+        """Return the other runs of this kernel in the same task."""
+        others = [one for one in _all if one is not self and one.where == self.where]
+        return tuple(one.as_rival() for one in others if one.asked is not None)
 
     def wake(self) -> None:
         """A signal may be due; in the loop's thread."""
@@ -118,7 +158,7 @@ class Reaching:
         while rung is not Rung.NONE and (reach := self._begun()) is not None:
             async with _room.free:
                 sighting = await reach.signal(self._span, SIGNAL_NAMES[rung])
-            sent = bool(sighting.signalled)
+            sent = bool(sighting.signalled) or sighting.maybe
             self._protocol.signalled(sent=sent, hopeless=sighting.hopeless)
             self._done(rung, sighting)
             rung = self._protocol.next_signal()

@@ -319,9 +319,9 @@ class Session:
                 self._reaching.located(client, self.options, opening.resolved)
         if connection is None:
             return None
-        self._began = self._reaching.opened = time.monotonic()
+        self._began = time.monotonic()
         protocol.opened(self._began)
-        self._reaching.wake()
+        self._reaching.begin()
         self._listeners.started()
         failure = await self._talk(connection)
         if isinstance(failure, SessionRefused) and opening.resolved is not None:

@@ -70,7 +70,7 @@ class Stopper:
     def signalled(self, rung: Rung, sighting: Sighting) -> None:
         """Take what became of the signal of a rung."""
         self._did(rung, sighting.shown(self._result.masker))
-        if self._winding_down is not None and not sighting.signalled:
+        if self._winding_down is not None and not (sighting.signalled or sighting.maybe):
             self.disconnect(self._winding_down)
         else:
             self._listeners.tell(Stopping(rung))

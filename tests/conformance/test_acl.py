@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from support import processes
 from support.cells import environment
+from support.nomads import until
+from support.recorder import recorder
 
+import nomad_magic
 from nomad_magic.errors import NomadMagicError, SessionRefused, UnexpectedAnswer
+from nomad_magic.record.facts import Rung
 
 if TYPE_CHECKING:
     from support import nomads
@@ -68,3 +75,39 @@ def test_an_allocation_that_may_not_be_read(shell: Shell, guarded: nomads.Agent)
         == "Error querying allocation: Unexpected response code: 403 (Permission denied)"
     )
     assert "read-job" in error.hint
+
+
+@pytest.mark.parametrize("when", ["at the first rung", "at the second", "at the end"])
+def test_a_token_that_loses_its_right_in_mid_run(guarded: nomads.Agent, when: str) -> None:
+    """It is said what is missing, nothing is signalled, and nothing is said of the process."""
+    before = processes.running("/bin/sleep", "12345").keys()
+
+    def quiet() -> set[int]:
+        return processes.running("/bin/sleep", "12345").keys() - before
+
+    with recorder(guarded.address.removeprefix("http://")) as between:
+        environ = {
+            "NOMAD_ADDR": f"http://{between.own}",
+            "NOMAD_TOKEN": guarded.tokens["everything"],
+        }
+        session = nomad_magic.start(
+            "-job=cache -group=redis -task=server -t=false quiet", env=environ
+        )
+        until(lambda: len(quiet()) == 1, seconds=20, what="its process")
+        (pid,) = quiet()
+        if when == "at the second":
+            assert session.look() is not None
+        between.instead = {guarded.tokens["everything"]: guarded.tokens["no-alloc-exec"]}
+        if when == "at the end":
+            session.disconnect()
+            words = session.wait(10).state
+        else:
+            session.stop()
+            until(lambda: bool(session.result.deeds), seconds=10, what="what came of it")
+            words = session.result.deeds[0].words
+            assert words.startswith("SIGINT was not sent: the token may not exec in this task")
+            until(lambda: session.next_stop is Rung.DISCONNECT, seconds=5, what="the last rung")
+        assert "alloc-exec" in words
+        assert quiet() == {pid}
+        os.kill(pid, signal.SIGKILL)
+        session.wait(10)

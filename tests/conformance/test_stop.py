@@ -34,6 +34,9 @@ SERVER = "-job=cache -group=redis -task=server"
 STUBBORN = ("/bin/sh", "-c", "trap '' INT HUP TERM; while true; do sleep 0.3; done")
 QUIET = ("/bin/sleep", "12345")
 
+CUTS = int(os.environ.get("NOMAD_MAGIC_CUTS", "6"))
+"""How often a connection is cut, of each kind of run."""
+
 pytestmark = pytest.mark.usefixtures("agent")
 
 
@@ -199,37 +202,49 @@ def test_after_a_disconnect_it_is_known_what_became_of_it(quiet: Pids) -> None:
     assert "the process has ended in allocation" in result.state
 
 
-@pytest.mark.parametrize("action", ["quiet", "forever"])
-def test_after_a_cut_it_is_known_what_became_of_it(agent: Agent, action: str) -> None:
+@pytest.mark.parametrize(("action", "tty"), [("quiet", False), ("forever", False), ("quiet", True)])
+def test_after_a_cut_it_is_known_what_became_of_it(agent: Agent, action: str, *, tty: bool) -> None:
     """A silent process runs on, one that writes ends at its next write: as is said, each time.
 
-    Ten cuts of each, at any moment of a write: a look that came too early would be wrong in some.
+    On a terminal it ends with that.  The cuts come at any moment of a write, and of the run's first
+    half second, with a look before or without: a look that came too early would be wrong in some.
     """
     environ = dict(os.environ)
     with recorder(agent.address.removeprefix("http://")) as between:
         environ["NOMAD_ADDR"] = f"http://{between.own}"
-        for _ in range(10):
-            session = nomad_magic.start(f"{SERVER} -t=false {action}", env=environ)
-            until(
-                lambda one=session: (
-                    one.result.transcript.size > 0
-                    if action == "forever"
-                    else one.result.started is not None
-                ),
-                seconds=20,
-                what="it has begun",
-            )
-            found = session.look()
-            assert found is not None
-            pid = found.processes[0].pid
+        for count in range(CUTS):
+            before = children()
+            flag = "-t" if tty else "-t=false"
+            session = nomad_magic.start(f"{SERVER} {flag} {action}", env=environ)
+            until(lambda one=before: bool(children() - one), seconds=20, what="its process")
+            process = min(children() - before, key=psutil.Process.create_time)
+            if count % 2:
+                until(lambda one=session: one.result.started is not None, seconds=9, what="a run")
+                found = session.look()
+                assert found is not None
+                assert found.words() == f"process {process.pid} still runs"
+            moment, began = random.uniform(0, 0.5), time.monotonic()
+            until(lambda at=began + moment: time.monotonic() > at, seconds=5, what="any moment")
+            # What cuts off the run may cut off the first look after it, too.
+            between.torn = int(count % 3 == 2)
             between.cut()
             result = session.wait(20)
             assert result.outcome is Outcome.LOST
-            there = psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"
-            expected = f"process {pid} still runs" if there else "the process has ended"
+            there = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+            expected = f"process {process.pid} still runs" if there else "the process has ended"
             assert expected in result.state
             if there:
-                end({pid})
+                process.kill()
+
+
+def children() -> set[psutil.Process]:
+    """Return what agents below this process have started for `quiet` and `forever`."""
+    found = set()
+    for one in psutil.Process().children(recursive=True):
+        words = processes.title(one)
+        if words == list(QUIET) or "tick" in " ".join(words):
+            found.add(one)
+    return found
 
 
 def test_the_ladder_ends_what_ignores_an_interrupt() -> None:

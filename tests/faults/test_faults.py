@@ -54,6 +54,7 @@ from support.scripted import recorded
 
 import nomad_magic
 from nomad_magic import errors
+from nomad_magic.nomad import reach
 from nomad_magic.record.facts import Outcome
 from nomad_magic.running import loop
 
@@ -321,6 +322,12 @@ CASES = [
     *NODE_FAULTS,
     *LIES,
 ]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that comes to nothing is tried once more at once: most of these do, each time."""
+    monkeypatch.setattr(reach, "AGAIN_SECONDS", 0.01)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "tls"])

@@ -13,15 +13,15 @@ import psutil
 import pytest
 from support.nomads import until
 
-from nomad_magic.nomad import reach
+from nomad_magic.nomad import look_shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SCRIPT = (Path(reach.__file__).parent / "reach.sh").read_text()
+SCRIPT = (Path(look_shell.__file__).parent / "reach.sh").read_text()
 SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash"]}
 ENVIRON = {**os.environ, "NOMAD_ALLOC_ID": "88d4d09e", "NOMAD_TASK_NAME": "server"}
-OLDEST = 10**9
+LAST = 10**9
 
 
 SHELLS_OPEN: list[Shell] = []
@@ -39,7 +39,7 @@ class Shell:
     """The script in a shell, as a session in the task would run it."""
 
     def __init__(self, words: list[str], *args: str, environ: dict[str, str] | None = None) -> None:
-        name = reach.COMMAND[-1]
+        name = look_shell.COMMAND[-1]
         self.process = subprocess.Popen(
             [*words, "-s", name, *args],
             env=environ or ENVIRON,
@@ -128,15 +128,17 @@ def test_it_lists_what_was_started_beside_it(
     foreign = start("/bin/sleep", "4402", environ={**ENVIRON, "NOMAD_TASK_NAME": "another"})
     other = Shell(words)
     shell = Shell(words)
-    found = listed(shell.ask(f"list {OLDEST}"))
+    found = listed(shell.ask(f"list 0 {LAST}"))
     began = round(psutil.Process(ours.pid).create_time() - psutil.boot_time(), 2)
-    start_ticks, whose = found[ours.pid][0].split()
+    start_ticks, whose, tty, *leads = found[ours.pid][0].split()
     assert (whose, found[ours.pid][1:]) == (
         "task",
         [": /bin/sh-csleep 4401; echo 'two", ": lines'"],
     )
     assert abs(int(start_ticks) / 100 - began) < 1.5
-    assert found[foreign.pid][0].endswith(" other")
+    with Path(f"/proc/{ours.pid}/stat").open() as stat:
+        assert (tty, leads) == (stat.read().rpartition(")")[2].split()[4], [])
+    assert " other " in found[foreign.pid][0]
     assert found[other.process.pid][1:] == ["look"]
     assert shell.process.pid not in found
     assert (other.end(), shell.end()) == ("", "")
@@ -152,7 +154,7 @@ def test_it_signals_one_and_what_that_started(
     until(lambda: len(me.children(recursive=True)) == 3, seconds=10, what="the tree")
     family = {me.pid, *(one.pid for one in me.children(recursive=True))}
     shell = Shell(words)
-    began = listed(shell.ask(f"list {OLDEST}"))[ours.pid][0].split()[0]
+    began = listed(shell.ask(f"list 0 {LAST}"))[ours.pid][0].split()[0]
     assert shell.ask(f"signal TERM {ours.pid} {int(began) + 1}") == [f"gone {ours.pid}"]
     assert me.status() != psutil.STATUS_ZOMBIE
     said = [line.split() for line in shell.ask(f"signal TERM {ours.pid} {began}")]
@@ -166,6 +168,63 @@ def test_it_signals_one_and_what_that_started(
     assert shell.end() == ""
 
 
+@pytest.mark.parametrize("name", ["INT", "KILL"])
+def test_a_whole_tree_in_the_order_of_its_beginning(
+    words: list[str], start: Callable[..., subprocess.Popen[bytes]], name: str
+) -> None:
+    """Parents first: a shell whose child ends before it goes on to its next command."""
+    ours = start("/bin/sh", "-c", "(sh -c 'sleep 4408; echo next'; echo next); echo next")
+    me = psutil.Process(ours.pid)
+    until(lambda: len(me.children(recursive=True)) == 3, seconds=10, what="the tree")
+    order = [me.pid, *(one.pid for one in me.children(recursive=True))]
+    shell = Shell(words)
+    began = listed(shell.ask(f"list 0 {LAST}"))[ours.pid][0].split()[0]
+    said = [line.split() for line in shell.ask(f"signal {name} {ours.pid} {began}")]
+    assert [(word, int(pid)) for word, pid, _ in said] == [("signalled", pid) for pid in order]
+    assert ours.wait(10) == -getattr(signal, f"SIG{name}")
+    assert shell.end() == ""
+
+
+def test_what_starts_others_is_killed_with_them(
+    words: list[str], start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """What forks as fast as it can leaves nothing behind: it is stopped before it is killed."""
+    word = f"{os.getpid()}.44"
+    ours = start("/bin/sh", "-c", f"while :; do sleep {word} & (:); done")
+    me = psutil.Process(ours.pid)
+    until(lambda: len(me.children()) > 10, seconds=10, what="a storm")
+    shell = Shell(words)
+    began = listed(shell.ask(f"list 0 {LAST}"))[ours.pid][0].split()[0]
+    assert shell.ask(f"signal KILL {ours.pid} {began}")[0].startswith(f"signalled {ours.pid} ")
+    assert ours.wait(10) == -signal.SIGKILL
+
+    def left() -> list[psutil.Process]:
+        every = psutil.process_iter(["cmdline", "status"])
+        return [
+            one
+            for one in every
+            if one.info["status"] != psutil.STATUS_ZOMBIE and word in (one.info["cmdline"] or ())
+        ]
+
+    until(lambda: not left(), seconds=5, what="all of it is gone")
+    assert shell.end() == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another clock is root's to give")
+def test_a_machine_whose_clock_is_an_hour_on(
+    words: list[str], start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """Its own time and its processes' starts go together: the age is the same."""
+    ours = start("/bin/sleep", "4409")
+    ages = []
+    for around in ([], ["unshare", "--time", "--boottime", "3600"]):
+        shell = Shell([*around, *words])
+        now, *said = shell.ask(f"list 0 {LAST}")
+        began = listed([now, *said])[ours.pid][0].split()[0]
+        ages.append((int(now.split()[1]) - int(began)) / 100)
+    assert 0 <= ages[1] - ages[0] < 60
+
+
 def test_names_may_hold_anything(
     words: list[str], start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
@@ -175,7 +234,7 @@ def test_names_may_hold_anything(
         shutil.copy("/bin/sleep", program)
         ours = start(str(program), "4406")
         shell = Shell(words)
-        assert f"{listed(shell.ask(f'list {OLDEST}'))[ours.pid][0]}".endswith(" task")
+        assert " task " in listed(shell.ask(f"list 0 {LAST}"))[ours.pid][0]
         assert shell.end() == ""
 
 
@@ -196,13 +255,56 @@ def made_up(
 
 
 def test_a_kernel_without_lists_of_children(words: list[str], tmp_path: Path) -> None:
-    """Every process is looked at then; who is too old is left out."""
+    """Every process is looked at then; who began too early or too late is left out."""
     variables = b"A=1\0NOMAD_ALLOC_ID=88d4d09e\0B=a\nb\0NOMAD_TASK_NAME=server\0"
     processes = {40: (1, 10), 50: (40, 99_000), 60: (40, 99_990), 61: (60, 99_995)}
-    processes |= {70: (40, 50_000), 80: (41, 99_990)}
+    processes |= {70: (40, 50_000), 80: (41, 99_990), 90: (40, 100_030)}
     shell = Shell(words, *made_up(tmp_path, processes, environ=variables))
-    said = shell.ask("list 2000")
-    assert said == ["now 100025", "process 60 99990 task", ": /bin/sleep4407"]
+    said = shell.ask("list 98025 100025")
+    assert said == ["now 100025", "process 60 99990 task 0", ": /bin/sleep4407"]
+    assert shell.end() == ""
+
+
+@pytest.mark.parametrize("name", ["a b", "a) S 1 (b", "a\nb", "a\n9 (b) S 1", "odd"])
+@pytest.mark.parametrize("path", [None, "/nowhere"])
+def test_among_many_it_lists_the_same(
+    words: list[str], tmp_path: Path, name: str, path: str | None
+) -> None:
+    """With a `sed` and without one, whatever their names are."""
+    variables = b"NOMAD_ALLOC_ID=88d4d09e\0NOMAD_TASK_NAME=server\0"
+    processes = {40: (1, 10), 50: (40, 99_999), 60: (40, 99_990), 61: (41, 99_990)}
+    processes |= {pid: (40, 1000 + pid) for pid in range(1000, 1090)}
+    processes |= {70: (40, 99_991), 9: (40, 99_800)}
+    where = made_up(tmp_path, processes, environ=variables)
+    for pid in (60, 1050, 70):
+        stat = tmp_path / str(pid) / "stat"
+        stat.write_text(stat.read_text().replace("(a b)", f"({name})"))
+    environ = {**ENVIRON, "PATH": path or os.environ["PATH"]}
+    shell = Shell([shutil.which(words[0]) or "", *words[1:]], *where, environ=environ)
+    assert listed(shell.ask("list 99980 99995")).keys() == {60, 70}
+    assert shell.end() == ""
+
+
+def test_what_lost_its_parent_is_found_above(words: list[str], tmp_path: Path) -> None:
+    """A child of a parent's own parent, of the first process too; and of no other process."""
+    variables = b"NOMAD_ALLOC_ID=88d4d09e\0NOMAD_TASK_NAME=server\0"
+    processes = {40: (30, 10), 30: (1, 5), 1: (0, 1), 50: (40, 99_000), 60: (40, 99_990)}
+    processes |= {70: (30, 99_991), 71: (1, 99_992), 72: (60, 99_993), 73: (1, 90_000)}
+    shell = Shell(words, *made_up(tmp_path, processes, environ=variables))
+    found = listed(["", *shell.ask("left 99980 99999")])
+    assert found.keys() == {70, 71}
+    assert shell.end() == ""
+
+
+def test_in_a_container_its_parent_is_none_of_it(words: list[str], tmp_path: Path) -> None:
+    """There the parent's id is 0, for the first process as well, which is never the action's."""
+    variables = b"NOMAD_ALLOC_ID=88d4d09e\0NOMAD_TASK_NAME=server\0"
+    processes = {1: (0, 99_985), 50: (0, 99_999), 60: (0, 99_990), 61: (60, 99_991)}
+    processes |= {62: (1, 99_992)}
+    made_up(tmp_path, processes, environ=variables)
+    shell = Shell(words, str(tmp_path), "50", "0")
+    assert listed(shell.ask("list 99980 100025")).keys() == {60}
+    assert listed(["", *shell.ask("left 99980 100025")]).keys() == {62}
     assert shell.end() == ""
 
 
@@ -213,7 +315,11 @@ def test_what_is_hidden_is_said_to_be(
     """Of another user's process the environment cannot be read."""
     processes = {40: (1, 10), 50: (40, 99_000), 60: (40, 99_990)}
     shell = Shell(words, *made_up(tmp_path, processes, environ=environ))
-    assert shell.ask("list 500") == ["now 100025", "process 60 99990 hidden", ": /bin/sleep4407"]
+    assert shell.ask("list 99500 100025") == [
+        "now 100025",
+        "process 60 99990 hidden 0",
+        ": /bin/sleep4407",
+    ]
     assert shell.end() == ""
 
 

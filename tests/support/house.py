@@ -57,8 +57,10 @@ PURE = {
     *(
         "nomad.address",
         "nomad.alternatives",
+        "nomad.choosing",
         "nomad.escape",
         "nomad.ladder",
+        "nomad.likeness",
         "nomad.processes",
         "nomad.stdin",
         "nomad.frames",

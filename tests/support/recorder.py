@@ -55,6 +55,10 @@ class Recorder:
     asked: list[Asked] = field(default_factory=list)
     upgrade_delay: float = 0.0
     """Seconds before an upgrade is passed on, whether its client still waits for it or not."""
+    torn: int = 0
+    """How many of the next upgrades are torn off at once."""
+    instead: dict[str, str] = field(default_factory=dict, repr=False)
+    """Tokens that are passed on instead of others: as if those had lost their rights."""
 
     carried: list[tuple[asyncio.AbstractEventLoop, asyncio.StreamWriter]] = field(
         default_factory=list, repr=False
@@ -63,8 +67,10 @@ class Recorder:
 
     def cut(self, most: int | None = None) -> None:
         """Tear off every session, or so many, at its client's end."""
-        for _ in range(len(self.carried) if most is None else most):
-            loop, writer = self.carried.pop()
+        # Whoever comes back at once is not of those.
+        most = len(self.carried) if most is None else most
+        carried, self.carried = self.carried[:most], self.carried[most:]
+        for loop, writer in carried:
             loop.call_soon_threadsafe(writer.transport.abort)
 
     def take(self) -> list[Asked]:
@@ -84,8 +90,13 @@ class Recorder:
                     writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
                     return
                 head += await reader.readuntil(b"\r\n\r\n")
+                for old, new in self.instead.items():
+                    head = head.replace(old.encode(), new.encode())
                 asked, headers = _parse(head)
                 self.asked.append(asked)
+                if asked.upgrade and self.torn:
+                    self.torn -= 1
+                    return
                 if asked.upgrade:
                     await asyncio.sleep(self.upgrade_delay)
                     there = await asyncio.open_connection(*self.upstream.split(":"))
