@@ -443,7 +443,7 @@ def test_no_other_process_ever_gets_a_signal(begin: Begin, agent: nomads.Agent) 
             witnesses.add(ours=ours)
         for _ in range(STOPS):
             # A witness starts a new `sleep` now and then.
-            passing = {one for one in below() if one.cmdline() == ["sleep", "4333"]}
+            passing = {one for one in below() if one.cmdline() == ["sleep", "5.4333"]}
             watched = {*below(), *agents, psutil.Process(alike.pid), psutil.Process()} - passing
             pid = witnesses.stop_one()
             assert set(witnesses.lines()) == witnesses.expected

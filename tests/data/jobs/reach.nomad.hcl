@@ -81,7 +81,7 @@ job "reach" {
             trap "echo $$ $one >> $NOMAD_TASK_DIR/signals" $one
           done
           echo $$ ready >> $NOMAD_TASK_DIR/signals
-          while :; do sleep 4333 & wait $!; done
+          while :; do sleep 5.4333 & wait $!; done
         EOT
         ]
       }
