@@ -108,10 +108,13 @@ class Connections:
 
     Args:
         most: How many there may be.
+
+    Attributes:
+        most: The same.
     """
 
     def __init__(self, most: int | None = None) -> None:
-        self._most = most or _room()
+        self.most = most or _room()
         self._all: set[Connection] = set()
         self._by_transport: dict[int, Connection] = {}
         # Those that wait for a request, longest first; and whether they have had one.
@@ -119,7 +122,7 @@ class Connections:
 
     def admit(self, made: socket.socket) -> Connection | None:
         """Take in a connection that was accepted; None when there is no room for it."""
-        if len(self._all) >= self._most and not self.make_room():
+        if len(self._all) >= self.most and not self.make_room():
             made.close()
             return None
         connection = Connection(self, made)

@@ -117,6 +117,7 @@ async def _serve(settings: Settings) -> None:
     if settings.unix_socket is None:
         api.address = _host_port(listener)
     connections = Connections()
+    api.most_connections = connections.most
 
     async def handle(request: BaseRequest) -> web.StreamResponse:
         with connections.busy(request.transport):

@@ -53,6 +53,7 @@ class Api:
 
     Attributes:
         address: `host:port` as the node advertises it; empty for a unix socket.
+        most_connections: How many the agent takes.
     """
 
     def __init__(self, cluster: Cluster, actions: Actions, tokens: Acl, *, tls: bool) -> None:
@@ -61,6 +62,7 @@ class Api:
         self._acl = tokens
         self._tls = tls
         self.address = ""
+        self.most_connections = 0
         self._exact: dict[str, Callable[[Mapping[str, str], Token], Any]] = {
             "/v1/jobs": self._jobs,
             "/v1/allocations": self._allocations,
@@ -283,6 +285,7 @@ class Api:
             "config": {
                 "ACL": {"Enabled": self._acl.enabled},
                 "Datacenter": "dc1",
+                "Limits": {"HTTPMaxConnsPerClient": self.most_connections},
                 "Region": REGION,
                 "Version": {"Version": "embedded"},
             },

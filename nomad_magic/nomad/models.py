@@ -142,3 +142,22 @@ class Node(_Answer, frozen=True):
     tls_enabled: bool = msgspec.field(name="TLSEnabled", default=False)
     status: str = ""
     attributes: NodeAttributes | None = None
+
+
+class Limits(_Answer, frozen=True):
+    """What an agent bounds."""
+
+    http_max_connections: int | None = msgspec.field(name="HTTPMaxConnsPerClient", default=None)
+    """Connections of one client at a time; 0 for any number."""
+
+
+class AgentConfig(_Answer, frozen=True):
+    """The part of an agent's configuration that tells its bounds."""
+
+    limits: Limits | None = None
+
+
+class AgentSelf(msgspec.Struct, frozen=True):
+    """`GET /v1/agent/self`."""
+
+    config: AgentConfig | None = None

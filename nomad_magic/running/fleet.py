@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from nomad_magic.errors import NomadMagicError, UnexpectedAnswer
 from nomad_magic.nomad import cache
+from nomad_magic.nomad.capacity import sessions_at_once
 from nomad_magic.nomad.survey import survey
 from nomad_magic.record.facts import Outcome, Rung
 from nomad_magic.record.fleet_facts import LeftOut
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.survey import Spot, Survey
     from nomad_magic.nomad.target import Target
     from nomad_magic.running.events import Listener
-
-MOST_AT_AN_ADDRESS: Final = 80
-"""How many sessions there are with one agent at a time, whatever `-parallel` says: it takes 100
-connections of a client (`http_max_conns_per_client`; measured on Nomad 2.0.6: the next gets status
-429, or nothing), and those that stop runs, and ask, need some."""
 
 TOO_MANY: Final = 429
 """What an agent answers that has too many connections already: it has not looked at the request."""
@@ -90,6 +86,7 @@ class Fleet:
         self._running: dict[str, Session] = {}
         self._failures: dict[str, NomadMagicError] = {}
         self._rooms: dict[str, asyncio.Semaphore] = {}
+        self._most = 1
         self._closed = ""
         """Why no more are begun; empty while they are."""
         self._asking: asyncio.Task[Survey] | None = None
@@ -263,6 +260,7 @@ class Fleet:
         self._asking = None
         self.result.started, self._began = datetime.now().astimezone(), time.monotonic()
         left = iter(spots)
+        self._most = await sessions_at_once(client, self.line.parallel)
         workers = [
             asyncio.create_task(self._work(left))
             for _ in range(min(self.line.parallel, len(spots)))
@@ -328,7 +326,7 @@ class Fleet:
         """Return what bounds the sessions with the agent that a spot's is with."""
         node = spot.resolved.node
         address = node.http_addr if node is not None and self.options.direct else ""
-        return self._rooms.setdefault(address, asyncio.Semaphore(MOST_AT_AN_ADDRESS))
+        return self._rooms.setdefault(address, asyncio.Semaphore(self._most))
 
     async def _begin(self, key: str, spot: Spot) -> Session | None:
         """Run it in one allocation, to its end; None where no more are begun."""

@@ -437,3 +437,46 @@ def test_an_agent_with_too_many_connections_is_asked_again(script: Script) -> No
         result = nomad_magic.run_all("-job=cache flush", env=env)
     assert result.counts == {"exit 0": count}
     assert sum("/action?" in path for path in script.requests) == 2 * count
+
+
+@pytest.mark.parametrize(
+    ("agent_self", "most"),
+    [
+        ({"config": {"Limits": {"HTTPMaxConnsPerClient": 100}}}, 80),
+        ({"config": {"Limits": {"HTTPMaxConnsPerClient": 24}}}, 4),
+        ({"config": {"Limits": {"HTTPMaxConnsPerClient": 0}}}, 100),
+        ({"config": {"Limits": None}}, 80),
+        ({"config": {}}, 80),
+        ({}, 80),
+        (None, 80),
+    ],
+)
+def test_no_more_sessions_than_the_agent_takes(
+    script: Script, agent_self: dict[str, Any] | None, most: int
+) -> None:
+    """What it says it takes less some for the rest; else what any takes.  A session waits for all.
+
+    The race is decided by the script's agent: it lets none go until as many have come as it waits
+    for, and would see one more.
+    """
+    count = 100
+    with allocations(script, *(stub(index) for index in range(count))) as env:
+        if agent_self is not None:
+            script.answers["/v1/agent/self"] = answer(json.dumps(agent_self))
+        there, peak = 0, 0
+        full = asyncio.Event()
+
+        async def session(connection: ServerConnection) -> None:
+            nonlocal there, peak
+            there += 1
+            peak = max(peak, there)
+            if there >= most:
+                full.set()
+            await full.wait()
+            there -= 1
+            await leave(connection)
+
+        script.session = session
+        result = nomad_magic.run_all("-parallel=100 -job=cache flush", env=env)
+    assert result.counts == {"exit 0": count}
+    assert peak == most
