@@ -10,12 +10,12 @@ from nomad_magic.nomad.models import AgentSelf
 if TYPE_CHECKING:
     from nomad_magic.nomad.client import Client
 
-MOST_AT_AN_ADDRESS: Final = 80
+MOST_AT_AN_ADDRESS: Final = 88
 """How many sessions there are with one agent at a time where it does not say how many it takes:
 that is 100 connections of a client, unless it is told otherwise (`http_max_conns_per_client`;
 measured on Nomad 2.0.6: the next gets status 429, or nothing)."""
 
-OTHERS: Final = 20
+OTHERS: Final = 12
 """How many of them are left for questions, and for the second sessions that stop runs."""
 
 

@@ -15,7 +15,7 @@ on.  Whatever can't be told apart is nobody's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nomad_magic.nomad.likeness import Likeness, likeness
 from nomad_magic.nomad.processes import (
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from nomad_magic.record.sighting import Process
 
 
+LOADING_SECONDS: Final = 1.0
+"""How long a program may take to be loaded on a machine that has much to do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """Which of them is the run's.
@@ -39,11 +43,13 @@ class Choice:
         ours: It, if it is surely one.
         instead: What may be it, where none surely is.
         why: Why none is.
+        again: One of them was just being started: it may be known in a moment.
     """
 
     ours: Process | None = None
     instead: tuple[Process, ...] = ()
     why: str = ""
+    again: bool = False
 
 
 def choose(listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
@@ -60,7 +66,10 @@ def choose(listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
     last = moment.last(run.span.within(soon)) + drift
     hidden = [one for one in listing.hidden if _stands(one, run) and first <= one.start <= last]
     if hidden:
-        return Choice(instead=tuple(hidden), why="its environment is hidden from the task's shell")
+        # While a program is loaded it has no environment.
+        again = any(one.age < LOADING_SECONDS for one in hidden)
+        why = "its environment is hidden from the task's shell"
+        return Choice(instead=tuple(hidden), why=why, again=again)
     taken = {(one.found.pid, one.found.start) for one in wanted.rivals if one.found is not None}
     free = [one for one in listing.processes if (one.pid, one.start) not in taken]
     possible = [one for one in free if one.start >= first and _may_be(one, run, wanted.others)]

@@ -211,6 +211,9 @@ class Reach:
         else:
             wanted = self._wanted(span(), runs=runs).alone(shell.moment)
             choice = await self._choose(shell, wanted)
+            while choice.again:
+                await asyncio.sleep(AGAIN_SECONDS)
+                choice = await self._choose(shell, wanted)
             self.found = choice.ours
         if self.found is None:
             if choice.instead:

@@ -1,5 +1,5 @@
 # Finds the process of an action, for nomad_magic.  It needs /proc and what the shell itself has; a
-# sed makes it quicker among many.
+# sed and a grep make it quicker among many.
 # It is read from stdin, and so is what it does then: "known PID", "list FIRST LAST",
 # "left FIRST LAST", "signal NAME PID START", "end".  Times are in hundredths of a second since the
 # machine started.  It signals one process and those that it started, by their ids, each after one
@@ -66,6 +66,23 @@ sieve() {
     done
 }
 
+# Of many, leave out those of other allocations, where there is a grep that reads on after a zero.
+# What has no environment, or shows none, is left in.
+screen() {
+    # shellcheck disable=SC2086
+    set -- $found
+    [ $# -gt 16 ] && printf 'a\000b' | grep -q b || return 0
+    # shellcheck disable=SC2046
+    some=" $(cd "$proc" && grep -l . $(printf '%s/environ ' "$@") | while IFS= read -r one; do printf '%s ' "$one"; done)"
+    # shellcheck disable=SC2046
+    ours=" $(cd "$proc" && grep -lF "NOMAD_ALLOC_ID=$NOMAD_ALLOC_ID" $(printf '%s/environ ' "$@") | while IFS= read -r one; do printf '%s ' "$one"; done)"
+    found=
+    for one; do
+        case $ours in *" $one/environ "*) ;; *) case $some in *" $one/environ "*) continue ;; esac ;; esac
+        found="$found $one"
+    done
+} 2>/dev/null
+
 now() {
     IFS=' ' read -r up _ <"$proc/uptime" && now=${up%.*}${up#*.}
 } 2>/dev/null
@@ -102,6 +119,7 @@ about() {
 below() {
     offspring "$1"
     sieve "$2" "$3"
+    screen
     for pid in $found; do
         [ "$pid" != "$self" ] && [ "$pid" -gt 1 ] && stat "$pid" && [ "$of" = "$1" ] || continue
         [ "$start" -ge "$2" ] && [ "$start" -le "$3" ] || continue

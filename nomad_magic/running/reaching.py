@@ -42,7 +42,7 @@ _all: WeakSet[Reaching] = WeakSet()
 """Those of this kernel: each says of the others which process is not theirs."""
 
 
-AT_ONCE: Final = 16
+AT_ONCE: Final = 8
 """How many second sessions there are at a time: many runs may be stopped together, and a look that
 starves says nothing."""
 

@@ -126,11 +126,13 @@ def test_with_a_terminal_and_without(*, tty: bool, ours: int, lost: bool) -> Non
     assert pid(choice) == (None if lost and not tty else ours)
 
 
-def test_a_hidden_one_stands_in_the_way() -> None:
-    """It may be the run's own."""
+@pytest.mark.parametrize(("age", "again"), [(0.0, True), (0.9, True), (1.1, False), (60, False)])
+def test_a_hidden_one_stands_in_the_way(age: float, again: bool) -> None:
+    """It may be the run's own; one that was just begun may show itself in a moment."""
     made = listing((100.02, OURS))
-    made.hidden.append(Process(pid=99, start=made.processes[0].start, age=0))
+    made.hidden.append(Process(pid=99, start=made.processes[0].start, age=age))
     choice = chosen(made)
+    assert choice.again is again
     assert (choice.ours, choice.instead) == (None, (made.hidden[0],))
     assert "hidden" in choice.why
 

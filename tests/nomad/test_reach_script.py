@@ -285,6 +285,29 @@ def test_among_many_it_lists_the_same(
     assert shell.end() == ""
 
 
+@pytest.mark.parametrize("path", [None, "/nowhere"])
+def test_among_many_of_other_allocations_it_lists_the_same(
+    words: list[str], tmp_path: Path, path: str | None
+) -> None:
+    """With a `grep` and without one: those of others are left out, those that hide are not."""
+    ours = b"A=1\0NOMAD_TASK_NAME=server\0NOMAD_ALLOC_ID=88d4d09e\0"
+    processes = {40: (1, 10), 50: (40, 99_999), 60: (40, 99_990)}
+    processes |= {pid: (40, 99_990) for pid in range(1000, 1030)}
+    where = made_up(tmp_path, processes, environ=ours)
+    for pid in range(1000, 1030):
+        text = b"A=1\0NOMAD_TASK_NAME=server\0NOMAD_ALLOC_ID=99d4d09e\0"
+        # One that is being started has none yet, and one begins as ours does.
+        text = {1003: b"", 1004: b"NOMAD_ALLOC_ID=88d4d09e\0NOMAD_TASK_NAME=other\0"}.get(pid, text)
+        (tmp_path / str(pid) / "environ").write_bytes(text)
+    (tmp_path / "1005" / "environ").unlink()
+    environ = {**ENVIRON, "PATH": path or os.environ["PATH"]}
+    shell = Shell([shutil.which(words[0]) or "", *words[1:]], *where, environ=environ)
+    said = [line.split() for line in shell.ask("list 99980 99995") if line.startswith("process")]
+    found = {int(pid): whose for _, pid, _, whose, *_ in said if whose != "other"}
+    assert found == {60: "task", 1003: "hidden", 1005: "hidden"}
+    assert shell.end() == ""
+
+
 def test_what_lost_its_parent_is_found_above(words: list[str], tmp_path: Path) -> None:
     """A child of a parent's own parent, of the first process too; and of no other process."""
     variables = b"NOMAD_ALLOC_ID=88d4d09e\0NOMAD_TASK_NAME=server\0"

@@ -189,6 +189,24 @@ def test_stop_all(agent: Agent, quiet: set[int]) -> None:
     assert quiet
 
 
+def test_stop_all_without_a_terminal(agent: Agent, quiet: set[int]) -> None:
+    """Each is found by a second session among the others, which began at the same moment.
+
+    Two races are run twelve times each: second sessions that begin while others are looked
+    through, and processes that are still being loaded then.
+    """
+    fleet = nomad_magic.start_all(f"-t=false {REDIS} quiet", env=agent.environ)
+    until(
+        lambda: sum(session.opened for session in fleet.running().values()) == 12,
+        seconds=20,
+        what="all run",
+    )
+    fleet.stop()
+    result = fleet.wait(30)
+    assert result.counts == {"interrupted (exit 130)": 12}, [run.deeds for run in result.values()]
+    assert not quiet
+
+
 def test_one_of_them_can_be_stopped_alone(agent: Agent, quiet: set[int]) -> None:
     """By its session; the others go on."""
     fleet = nomad_magic.start_all(f"-t {REDIS} quiet", env=agent.environ)
