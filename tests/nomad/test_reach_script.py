@@ -292,7 +292,7 @@ def test_among_many_of_other_allocations_it_lists_the_same(
     """With a `grep` and without one: those of others are left out, those that hide are not."""
     ours = b"A=1\0NOMAD_TASK_NAME=server\0NOMAD_ALLOC_ID=88d4d09e\0"
     processes = {40: (1, 10), 50: (40, 99_999), 60: (40, 99_990)}
-    processes |= {pid: (40, 99_990) for pid in range(1000, 1030)}
+    processes |= dict.fromkeys(range(1000, 1030), (40, 99990))
     where = made_up(tmp_path, processes, environ=ours)
     for pid in range(1000, 1030):
         text = b"A=1\0NOMAD_TASK_NAME=server\0NOMAD_ALLOC_ID=99d4d09e\0"
