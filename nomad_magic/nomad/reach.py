@@ -211,9 +211,6 @@ class Reach:
         else:
             wanted = self._wanted(span(), runs=runs).alone(shell.moment)
             choice = await self._choose(shell, wanted)
-            while choice.again:
-                await asyncio.sleep(AGAIN_SECONDS)
-                choice = await self._choose(shell, wanted)
             self.found = choice.ours
         if self.found is None:
             if choice.instead:
@@ -244,6 +241,13 @@ class Reach:
         return sent
 
     async def _choose(self, shell: Shell, wanted: processes.Wanted) -> choosing.Choice:
+        choice = await self._choose_now(shell, wanted)
+        while choice.again:
+            await asyncio.sleep(AGAIN_SECONDS)
+            choice = await self._choose_now(shell, wanted)
+        return choice
+
+    async def _choose_now(self, shell: Shell, wanted: processes.Wanted) -> choosing.Choice:
         first, last = wanted.between(shell.moment)
         moment, listing = await shell.listing("list", first, last)
         choice = choosing.choose(listing, wanted, moment)
