@@ -12,6 +12,7 @@ From Python, with no IPython loaded:
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
@@ -110,9 +111,20 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES[name]
+    # What is loaded stays: looking for garbage among it takes a twentieth of a short run.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        if home.startswith(f"{__name__}.running."):
+            # Before anything else of ours asks for one of them.
+            importlib.import_module(f"{__name__}.nomad.libraries")
+        return getattr(importlib.import_module(home), name)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def __dir__() -> list[str]:

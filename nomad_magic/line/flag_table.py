@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -163,5 +162,7 @@ def _help_of(flag: Flag) -> str:
     facts = [flag.summary + ".", f"Default: {flag.default}."]
     if flag.environment:
         facts.append(f"Environment: {flag.environment}.")
+    import textwrap  # noqa: PLC0415 - most runs ask for no help
+
     text = textwrap.fill(" ".join(facts), width=74, break_on_hyphens=False)
     return f"{head}\n{textwrap.indent(text, ' ' * 6)}"

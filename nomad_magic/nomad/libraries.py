@@ -1,7 +1,9 @@
-"""httpx and websockets without what a run never uses of them, a tenth of a whole short run.
+"""The libraries of a run without what it never uses of them, a tenth of a whole short run.
 
 - httpx looks for its command line as it is imported, and does without where there is none
   (`httpx/__init__.py` of 0.28): it would load click, pygments and rich into every process.
+- msgspec takes from typing_extensions what typing has since Python 3.11, and does without
+  (`msgspec/_utils.py` of 0.22).
 - websockets asks for its own version only where it is not released (`websockets/version.py` of
   17.4), but imports for it, with zipfile and more, what reads the metadata of packages.
 """
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _COMMAND_LINE: Final = "httpx._main"
 _METADATA: Final = "importlib.metadata"
+_EXTENSIONS: Final = "typing_extensions"
 
 
 @contextmanager
@@ -35,6 +38,9 @@ def _instead(name: str, stand_in: ModuleType | None) -> Iterator[None]:
         modules.pop(name, None)
 
 
+if "msgspec" not in sys.modules:
+    with _instead(_EXTENSIONS, None):
+        importlib.import_module("msgspec")
 if "httpx" not in sys.modules:
     with _instead(_COMMAND_LINE, None):
         importlib.import_module("httpx")

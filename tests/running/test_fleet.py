@@ -460,13 +460,13 @@ def test_an_agent_with_too_many_connections_is_asked_again(script: Script) -> No
 @pytest.mark.parametrize(
     ("agent_self", "most"),
     [
-        ({"config": {"Limits": {"HTTPMaxConnsPerClient": 100}}}, 80),
-        ({"config": {"Limits": {"HTTPMaxConnsPerClient": 24}}}, 4),
+        ({"config": {"Limits": {"HTTPMaxConnsPerClient": 100}}}, 88),
+        ({"config": {"Limits": {"HTTPMaxConnsPerClient": 24}}}, 12),
         ({"config": {"Limits": {"HTTPMaxConnsPerClient": 0}}}, 100),
-        ({"config": {"Limits": None}}, 80),
-        ({"config": {}}, 80),
-        ({}, 80),
-        (None, 80),
+        ({"config": {"Limits": None}}, 88),
+        ({"config": {}}, 88),
+        ({}, 88),
+        (None, 88),
     ],
 )
 def test_no_more_sessions_than_the_agent_takes(
