@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 MOST_STRING: Final = 1 << 13
 """How long a string in a control sequence may be, in bytes, and still be seen through."""
 
+MOST_NOTHINGS: Final = 32
+"""How much there may be between two characters of a secret that shows nothing: in a stream of that
+alone, each place would else be looked through to its end."""
+
 # ECMA-48 and xterm's "Control Sequences": what shows nothing by itself.  C1 controls are two bytes
 # in UTF-8.  An end of a line, a tab and a carriage return part what stands around them.
 _CSI: Final = rb"(?:\x1b\[|\xc2\x9b)[ -?]*+[@-~]"
@@ -36,7 +40,7 @@ _NOTHING: Final = (
     rb"|\xef\xbb\xbf"
 )
 # What is plain is not looked at more closely: that makes it several times quicker.
-_THROUGH: Final = rb"(?:(?![ -~])(?:%s|%s))*+" % (_SEQUENCE, _NOTHING)
+_THROUGH: Final = rb"(?:(?![ -~])(?:%s|%s)){0,%d}+" % (_SEQUENCE, _NOTHING, MOST_NOTHINGS)
 # The same, cut by the end of what has come.
 _CUT: Final = (
     rb"(?![ -~])(?:\x1b(?:\[[ -?]*+|[\]PX^_][^\x07\x18\x1a\x1b]{0,%d}+\x1b?|[ -/]*+)?"

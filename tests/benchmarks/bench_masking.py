@@ -54,6 +54,7 @@ def kinds() -> Iterator[tuple[str, str]]:
     yield "coloured ls", "  ".join(f"\x1b[{code}mname{at}\x1b[0m" for at, code in names) + "\n"
     yield "progress", "".join(f"\r[{'#' * (at % 50):50}] {at}% 12.3 MB/s" for at in range(100))
     yield "redraws", "".join(f"\x1b[{y};1H{y:5d} \x1b[1mroot\x1b[m {y * 977:8d}" for y in range(25))
+    yield "controls", f"\x1b#{TOKEN[0]}\x1b#3\x1b#6"
     yield "URLs", "GET /v1/a%20b%2Fc?path=%2Fsrv%2Fdata%2F6d5e&q=%C3%A9 200\n"
 
 

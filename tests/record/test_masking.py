@@ -333,3 +333,17 @@ def test_a_masker_leaves_its_secrets_behind() -> None:
 def test_html_is_written_as_by_the_library(text: str, quote: bool) -> None:
     """Which is not loaded for it."""
     assert spellings._escape(text, quote=quote) == html.escape(text, quote=quote)
+
+
+@pytest.mark.parametrize("nothing", [b"\x1b#6", b"\x1b[6m", b"\x00", b"\xc2\xad", b"\x1b]0;6\x07"])
+def test_so_much_that_shows_nothing_is_seen_through(nothing: bytes) -> None:
+    """As much between any two characters, in pieces too; of more a stream may be all that it is."""
+    for count in (1, spellings.MOST_NOTHINGS, spellings.MOST_NOTHINGS + 1):
+        data = (nothing * count).join(TOKEN.encode()[at : at + 1] for at in range(len(TOKEN)))
+        for cuts in ([], list(range(0, len(data), 7))):
+            masked = in_pieces(Masker([TOKEN]).stream(), b"<" + data + b">", cuts)
+            assert (MASK.encode() in masked) is (count <= spellings.MOST_NOTHINGS), (count, cuts)
+    # Nothing of it is held back once it is known to be no secret.
+    stream = Masker([TOKEN]).stream()
+    data = nothing * 10_000
+    assert len(stream.feed(data)) > len(data) - 40 * len(nothing) - 8192

@@ -112,6 +112,7 @@ MADE: dict[type, dict[str, Any]] = {
     errors.UnexpectedAnswer: {"status": 403, "body": "no"},
     errors.SessionRefused: {"code": 1008, "reason": "no"},
     errors.ActionFailed: {"exit_code": 3},
+    errors.FleetFailed: {"hint": "", "result": None},
     errors.Interrupted: {"exit_code": 130, "result": None},
 }
 KINDS = [*every(errors.NomadMagicError), errors.Interrupted, flags.HelpRequested]
