@@ -24,7 +24,7 @@ import psutil
 import pytest
 from jupyter_client.manager import KernelManager
 from nbconvert import HTMLExporter, MarkdownExporter, PythonExporter, RSTExporter
-from support.canaries import MODES, WAYS, Canary, of_error, of_result, written
+from support.canaries import MODES, WAYS, Canary, of_error, of_fleet, of_result, written
 from support.cells import environment
 from support.loops import listening
 from support.processes import title
@@ -399,6 +399,35 @@ def test_no_secret_leaves_by_python(  # noqa: PLR0917 - three of them are the ca
             error = caught
     assert searched(case, error, value, {"log": log.getvalue()}) == {}
     case.check(error, value)
+
+
+@pytest.mark.parametrize("door", KINDS)
+@pytest.mark.parametrize("deed", ["prints", "fails", "page", "closes"])
+def test_no_secret_leaves_by_many(
+    door: str, deed: str, repeater: Repeater, proxy: Proxy, tmp_path: Path
+) -> None:
+    """The same of many runs: their record, their groups, their error, and each of them."""
+    case = Case(door, deed, repeater, proxy, tmp_path)
+    error: BaseException | None = None
+    value = None
+    argv = [*case.argv()[:-1], "hello"]
+    with logged() as log:
+        try:
+            value = nomad_magic.run_all(argv, env=case.environ())
+        except nomad_magic.NomadMagicError as caught:
+            error = caught
+    places: dict[str, str | bytes] = {"log": log.getvalue()}
+    result = value if value is not None else getattr(error, "result", None)
+    if error is not None:
+        places |= of_error(error)
+    if result is not None:
+        places |= of_fleet(result, tmp_path)
+    assert case.leaks(places) == {}
+    # It was one: all of them ran, and repeated what they got, or the agent did.
+    assert (error is None) is (deed == "prints")
+    if deed in {"prints", "fails"}:
+        assert len(result) == 3
+        assert all(case.canary.leaks(run.stdout_bytes) for run in result.values())
 
 
 # In a kernel

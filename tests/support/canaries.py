@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from nomad_magic.record.fleet_result import FleetResult
     from nomad_magic.record.result import ActionResult
 
 
@@ -139,6 +140,33 @@ def of_result(result: ActionResult, folder: Path) -> dict[str, str | bytes]:
         "target": result.target,
         "notices": "\n".join(result.notices),
     }
+
+
+def of_fleet(result: FleetResult, folder: Path) -> dict[str, str | bytes]:
+    """Return everything that the result of many runs is shown or saved as, and those of each."""
+    from nomad_magic.record.fleet_card import fleet_bundle  # noqa: PLC0415 - as the views do it
+    from nomad_magic.record.fleet_record import FleetRecord  # noqa: PLC0415 - the same
+
+    bundle, metadata = fleet_bundle(FleetRecord(result))
+    found: dict[str, str | bytes] = {
+        "repr": repr(result),
+        "record": result.record(),
+        "markdown": result.markdown(),
+        "text/plain": bundle["text/plain"],
+        "text/html": bundle["text/html"],
+        "metadata": json.dumps(metadata),
+        "pickle": pickle.dumps(result),
+        "groups": "\n".join(
+            "\n".join([group.ending, group.names, *group.lines, *group.diff])
+            for group in result.groups
+        ),
+        "words": f"{result.action} {result.command_line} {result.state} {result.place!r}",
+        "notices": "\n".join(result.notices),
+        "left out": repr(result.left_out),
+    }
+    for key, run in result.items():
+        found |= {f"{key[:8]}'s {name}": one for name, one in of_result(run, folder).items()}
+    return found
 
 
 def _bundle(result: ActionResult) -> tuple[dict[str, str], dict[str, Any]]:
