@@ -16,7 +16,7 @@ from IPython.core.magic import (
 )
 from traitlets import Bool, Enum, Float, Int
 
-from nomad_magic.errors import Interrupted, NomadMagicError, UsageError
+from nomad_magic.errors import UsageError
 from nomad_magic.line import shellwords
 from nomad_magic.line.flag_table import help_text
 from nomad_magic.line.flags import HelpRequested
@@ -299,10 +299,9 @@ class NomadMagics(Magics):
             data, metadata = card.bundle(record, output=record.drawn)
             self._shell.display_pub.publish(data, metadata)
         if view.interrupts:
-            code = api.interrupted_code(result)
-            raise Interrupted(f"{result.action}: {result.state}", exit_code=code, result=result)
-        if session.error is not None:
-            self._fail(session.error)
+            raise session.interrupted()
+        if self.raise_on_error or session.unfinished:
+            session.check()
         self.display.already_shown(result)
         return result
 
@@ -330,10 +329,9 @@ class NomadMagics(Magics):
             return fleet
         view.run()
         if view.interrupts:
-            said = f"{fleet.result.action}: {fleet.result.state}"
-            raise Interrupted(said, exit_code=1, result=fleet.result)
-        if fleet.error is not None and (self.raise_on_error or not fleet.result.runs):
-            raise fleet.error.with_traceback(None)
+            raise fleet.interrupted()
+        if self.raise_on_error or fleet.unfinished:
+            fleet.check()
         self.display.already_shown(fleet.result)
         return fleet.result
 
@@ -347,13 +345,6 @@ class NomadMagics(Magics):
         from nomad_magic.notebook.views.widget import WidgetView  # noqa: PLC0415 - the same
 
         return WidgetView if widget.built() else None
-
-    def _fail(self, error: NomadMagicError) -> None:
-        result = error.result
-        ended = result is not None and result.exit_code is not None
-        if ended and not self.raise_on_error:
-            return
-        raise error.with_traceback(None)
 
     def _options(self) -> Options:
         # Each is a setting of the same name.

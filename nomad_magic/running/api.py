@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import enum
 import os
 from typing import TYPE_CHECKING, Any
 
-from nomad_magic.errors import Interrupted, LineError, NomadMagicError
+from nomad_magic.errors import LineError, NomadMagicError
 from nomad_magic.line import flags, shellwords
 from nomad_magic.nomad import cache
 from nomad_magic.nomad.options import Options
 from nomad_magic.nomad.target import read_target
-from nomad_magic.record.facts import Outcome
 from nomad_magic.running import loop
+from nomad_magic.running.handle import arun_through, run_through
 from nomad_magic.running.leaving import sealed, settling
 from nomad_magic.running.session import Session
 
@@ -22,13 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nomad_magic.nomad.target import Target
-    from nomad_magic.record.fleet_result import FleetResult
     from nomad_magic.record.result import ActionResult
     from nomad_magic.record.sighting import Sighting
-
-
-INTERRUPTED_CLI = 130
-"""What the CLI leaves with when Ctrl-C reaches it before the session is open."""
 
 
 class Typing(enum.Enum):
@@ -145,11 +138,22 @@ def _prepare(
     options: Options | None,
     typing: Typing,
 ) -> Session:
+    argv, data, environ = read_call(args, stdin, env)
+    return prepare(argv, stdin=data, environ=environ, options=options, typing=typing)
+
+
+def read_call(
+    args: str | Sequence[str], stdin: str | bytes | None, env: Mapping[str, str] | None
+) -> tuple[Sequence[str], bytes | None, Mapping[str, str]]:
+    """Return the words, the stdin and the environment that a call from Python means.
+
+    Raises:
+        LineError: A line that does not split.
+    """
     environ = os.environ if env is None else env
     with settling((), environ):
-        argv = args if not isinstance(args, str) else split_line(args, environ)
-    data = stdin.encode() if isinstance(stdin, str) else stdin
-    return prepare(argv, stdin=data, environ=environ, options=options, typing=typing)
+        argv = args if not isinstance(args, str) else _split(args, environ)
+    return argv, stdin.encode() if isinstance(stdin, str) else stdin, environ
 
 
 @sealed
@@ -178,32 +182,7 @@ def run(
         ActionFailed: With `check`, a non-zero exit code.
         NomadMagicError: It could not be run, or not to its end.
     """
-    session = _prepare(args, stdin, env, options, Typing.NOTHING)
-    result = session.result
-    try:
-        with session:
-            session.start().wait()
-    except BaseException as interruption:
-        if isinstance(interruption, KeyboardInterrupt):
-            code = interrupted_code(result)
-            said = f"{result.action}: {result.state}"
-            raise Interrupted(said, exit_code=code, result=result) from None
-        carry(interruption, result)
-        raise
-    return _outcome(session, check=check)
-
-
-def interrupted_code(result: ActionResult) -> int:
-    """Return what the CLI would have left with after a Ctrl-C."""
-    if result.exit_code is not None:
-        return result.exit_code
-    return INTERRUPTED_CLI if result.outcome is Outcome.NOT_STARTED else 1
-
-
-def carry(error: BaseException, result: ActionResult | FleetResult) -> None:
-    """Let an exception that is not ours carry the result, where it can."""
-    with contextlib.suppress(AttributeError):
-        error.result = result  # type: ignore[attr-defined]  # it is any exception at all
+    return run_through(_prepare(args, stdin, env, options, Typing.NOTHING), check=check)
 
 
 @sealed
@@ -221,19 +200,7 @@ async def arun(
     `asyncio.CancelledError` has the result in its attribute `result`.  Cancelling it once more
     closes the connection at once.
     """
-    session = _prepare(args, stdin, env, options, Typing.NOTHING).start()
-    try:
-        await session
-    except asyncio.CancelledError as cancelled:
-        session.wind_down(session.options.grace)
-        while not session.done:
-            try:
-                await session
-            except asyncio.CancelledError:
-                session.disconnect()
-        carry(cancelled, session.result)
-        raise
-    return _outcome(session, check=check)
+    return await arun_through(_prepare(args, stdin, env, options, Typing.NOTHING), check=check)
 
 
 @sealed
@@ -263,15 +230,7 @@ def look(
         return loop.submit(looking.look(facts, environ, options or Options())).result()
 
 
-def _outcome(session: Session, *, check: bool) -> ActionResult:
-    error = session.error
-    if error is not None and (check or session.result.exit_code is None):
-        # It may have been raised before, and was raised elsewhere.
-        raise error.with_traceback(None)
-    return session.result
-
-
-def split_line(line: str, environ: Mapping[str, str]) -> Sequence[str]:
+def _split(line: str, environ: Mapping[str, str]) -> Sequence[str]:
     """Split a line of Python's into words, with the environment's variables in it.
 
     Raises:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import threading
 import time
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.errors import NomadMagicError, UnexpectedAnswer
+from nomad_magic.errors import Interrupted, UnexpectedAnswer
 from nomad_magic.nomad import cache
 from nomad_magic.nomad.capacity import sessions_at_once
 from nomad_magic.nomad.survey import survey
@@ -18,13 +17,14 @@ from nomad_magic.record.facts import Outcome, Rung
 from nomad_magic.record.fleet_facts import LeftOut
 from nomad_magic.record.fleet_result import FleetResult
 from nomad_magic.record.result import ActionResult
-from nomad_magic.running import leaving, loop, outcome
-from nomad_magic.running.session import LAST_SECONDS, Session
+from nomad_magic.running import leaving, outcome
+from nomad_magic.running.handle import Handle
+from nomad_magic.running.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Collection, Iterator
 
+    from nomad_magic.errors import NomadMagicError
     from nomad_magic.line.fleet_flags import FleetArgs
     from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.survey import Spot, Survey
@@ -42,7 +42,7 @@ STOPPED: Final = "stopped before it was begun"
 FAILED_BEFORE: Final = "not begun after a failure (-fail-fast)"
 
 
-class Fleet:
+class Fleet(Handle["FleetResult"]):
     """Runs an action in every running allocation that has it.
 
     It lives in the background loop; every method may be called from any thread.
@@ -70,16 +70,16 @@ class Fleet:
         size: tuple[int, int] = (24, 80),
         only: Collection[str] | None = None,
     ) -> None:
-        self.line, self.target, self.options = line, target, options
-        self.error: NomadMagicError | None = None
+        self.line, self.target = line, target
         masker = target.masker()
-        self.result = FleetResult(
+        result = FleetResult(
             action=masker.name(line.args.action),
             command_line=masker.shown(line.command_line()),
             place=target.place.shown(masker),
             masker=masker,
             run_id=secrets.token_hex(8),
         )
+        super().__init__(options, result)
         self.result.rerunner = self._rerun
         self._stdin, self._size = stdin, size
         self._only = None if only is None else frozenset(only)
@@ -91,33 +91,12 @@ class Fleet:
         """Why no more are begun; empty while they are."""
         self._asking: asyncio.Task[Survey] | None = None
         self._began = 0.0
-        self._done = threading.Event()
-        self._future: Future[None] | None = None
         self._listeners: list[Listener] = []
 
     def __repr__(self) -> str:
         return f"<Fleet {self.result.action}: {self.result.state}>"
 
     # What a user calls, from any thread
-
-    def start(self) -> Self:
-        """Begin in the background loop; return the fleet."""
-        loop.add(self)
-        self._future = loop.submit(self._run())
-        return self
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop what has not ended, and wait for that."""
-        if not self.done and self._future is not None:
-            self.stop(self.options.grace)
-
-    @property
-    def done(self) -> bool:
-        """All have ended, and `result` and `error` are final."""
-        return self._done.is_set()
 
     @property
     def stopped(self) -> bool:
@@ -143,53 +122,6 @@ class Fleet:
     def listen(self, listener: Listener) -> None:
         """Call a function with each event of every run that begins from now on."""
         self._listeners.append(listener)
-
-    def wait_done(self, timeout: float) -> bool:
-        """Wait for the end, at most so many seconds; return whether it has come."""
-        return self._done.wait(timeout)
-
-    def wait(self, timeout: float | None = None, *, check: bool = False) -> FleetResult:
-        """Wait for the end of all and return the result.
-
-        Args:
-            timeout: Seconds; None waits for ever.
-            check: Raise `error` when one has failed.
-
-        Raises:
-            TimeoutError: Some still run; they are not stopped by that.
-            NomadMagicError: With `check`, why it failed: mostly a `FleetFailed`.
-        """
-        if not self._done.wait(timeout):
-            raise TimeoutError(f"{self.result.action} still runs after {timeout} s")
-        if check and self.error is not None:
-            raise self.error.with_traceback(None)
-        return self.result
-
-    def __await__(self) -> Generator[Any, None, FleetResult]:
-        """Wait for the end in any event loop and return the result."""
-        if self._future is not None and not self.done:
-            yield from asyncio.shield(asyncio.wrap_future(self._future)).__await__()
-        return self.result
-
-    def stop(self, grace: float | None = None) -> None:
-        """Begin no more, and climb a rung of the ladder with those that run.
-
-        Only those climb that are furthest behind, so that each does what the rung's name says.
-
-        Args:
-            grace: As for `Session.stop`.
-        """
-        if grace is None:
-            self._call(self._stop)
-            return
-        self.wind_down(grace)
-        try:
-            self.wait_done(grace + LAST_SECONDS)
-        except BaseException:
-            # Interrupted once more: at once.
-            self.disconnect()
-            self.wait_done(LAST_SECONDS)
-            raise
 
     def wind_down(self, grace: float) -> None:
         """Stop all without a person to climb, and do not wait for it."""
@@ -219,18 +151,20 @@ class Fleet:
         rungs = {session.next_stop for session in self.running().values()} - {Rung.NONE}
         return min(rungs, default=Rung.NONE if self.stopped else Rung.GIVE_UP)
 
-    def leave_to_parent(self) -> None:
-        """End here, in a forked child: the runs go on in the parent."""
-        self.error = NomadMagicError(f"{self.result.action} runs in the process that started it")
-        self._done = threading.Event()
-        self._done.set()
+    @property
+    def unfinished(self) -> bool:
+        """Nothing was to run."""
+        return not self.result.runs
+
+    def interrupted(self) -> Interrupted:
+        """Return what a Ctrl-C that stopped all is raised as."""
+        said = f"{self.result.action}: {self.result.state}"
+        return Interrupted(said, exit_code=1, result=self.result)
 
     # What runs in the loop
 
-    def _call(self, function: Any) -> None:
-        loop.get().call_soon_threadsafe(function)
-
     def _stop(self) -> None:
+        # Those climb that are furthest behind, so that each does what the rung's name says.
         self._close(STOPPED)
         rung = self.next_stop
         for session in self.running().values():
@@ -359,8 +293,7 @@ class Fleet:
         self.error = failure or outcome.fleet_failure(result, self._failures)
         if self.error is not None:
             leaving.settle(self.error, result.masker.shown)
-        loop.discard(self)
-        self._done.set()
+        self._over()
 
     def _rerun(self, allocations: list[str]) -> FleetResult:
         made = Fleet(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from typing import TYPE_CHECKING
 
-from nomad_magic.errors import Interrupted, NomadMagicError
+from nomad_magic.errors import NomadMagicError
 from nomad_magic.line import fleet_flags
 from nomad_magic.nomad import cache
 from nomad_magic.nomad.options import Options
 from nomad_magic.nomad.target import read_target
-from nomad_magic.running.api import carry, line_notices, split_line
+from nomad_magic.running.api import line_notices, read_call
 from nomad_magic.running.fleet import Fleet
+from nomad_magic.running.handle import arun_through, run_through
 from nomad_magic.running.leaving import sealed, settling
 
 if TYPE_CHECKING:
@@ -108,17 +107,7 @@ def run_all(
         FleetFailed: With `check`, one has failed; its `result` has all.
         NomadMagicError: Nothing could be run.
     """
-    fleet = _prepare(args, stdin, env, options)
-    try:
-        with fleet:
-            fleet.start().wait()
-    except BaseException as interruption:
-        if isinstance(interruption, KeyboardInterrupt):
-            said = f"{fleet.result.action}: {fleet.result.state}"
-            raise Interrupted(said, exit_code=1, result=fleet.result) from None
-        carry(interruption, fleet.result)
-        raise
-    return _outcome(fleet, check=check)
+    return run_through(_prepare(args, stdin, env, options), check=check)
 
 
 @sealed
@@ -134,19 +123,7 @@ async def arun_all(
 
     Cancelling it stops all of them, as cancelling `arun` stops one.
     """
-    fleet = _prepare(args, stdin, env, options).start()
-    try:
-        await fleet
-    except asyncio.CancelledError as cancelled:
-        fleet.wind_down(fleet.options.grace)
-        while not fleet.done:
-            try:
-                await fleet
-            except asyncio.CancelledError:
-                fleet.disconnect()
-        carry(cancelled, fleet.result)
-        raise
-    return _outcome(fleet, check=check)
+    return await arun_through(_prepare(args, stdin, env, options), check=check)
 
 
 def _prepare(
@@ -155,15 +132,5 @@ def _prepare(
     env: Mapping[str, str] | None,
     options: Options | None,
 ) -> Fleet:
-    environ = os.environ if env is None else env
-    with settling((), environ):
-        argv = args if not isinstance(args, str) else split_line(args, environ)
-    data = stdin.encode() if isinstance(stdin, str) else stdin
+    argv, data, environ = read_call(args, stdin, env)
     return prepare(argv, stdin=data, environ=environ, options=options)
-
-
-def _outcome(fleet: Fleet, *, check: bool) -> FleetResult:
-    error = fleet.error
-    if error is not None and (check or not fleet.result.runs):
-        raise error.with_traceback(None)
-    return fleet.result

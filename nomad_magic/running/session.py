@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.errors import NomadMagicError, SessionRefused
+from nomad_magic.errors import Interrupted, SessionRefused
 from nomad_magic.nomad import cache, refusals, stream
 from nomad_magic.nomad.protocol import CTRL_C, ExecProtocol, State
-from nomad_magic.record.facts import Rung, StopReason
+from nomad_magic.record.facts import Outcome, Rung, StopReason
 from nomad_magic.record.result import ActionResult
 from nomad_magic.record.transcript import size_and_hash
 from nomad_magic.running import loop, outcome
 from nomad_magic.running.conversation import Conversation
 from nomad_magic.running.events import Ended, Listeners, Output
+from nomad_magic.running.handle import Handle
 from nomad_magic.running.opening import Opening
 from nomad_magic.running.reaching import Reaching
 from nomad_magic.running.stopping import Stopper
 from nomad_magic.running.throttle import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
-    from concurrent.futures import Future
+    from collections.abc import Callable, Coroutine
 
+    from nomad_magic.errors import NomadMagicError
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.survey import Spot
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     from nomad_magic.record.sighting import Sighting
     from nomad_magic.running.events import Listener
 
-LAST_SECONDS: Final = 5.0
-"""How long after its grace period a run that was stopped may take to end: closing is bounded."""
+INTERRUPTED_CLI: Final = 130
+"""What the CLI leaves with when Ctrl-C reaches it before the session is open."""
 
 # Connections that outlive their sessions are not closed one by one.
 loop.at_end(stream.let_go)
 
 
-class Session:
+class Session(Handle["ActionResult"]):
     """One run of an action.
 
     Args:
@@ -74,10 +74,9 @@ class Session:
         size: tuple[int, int] = (24, 80),
         spot: Spot | None = None,
     ) -> None:
-        self.args, self.target, self.options = args, target, options
-        self.error: NomadMagicError | None = None
+        self.args, self.target = args, target
         masker = target.masker()
-        self.result = ActionResult(
+        result = ActionResult(
             action=masker.name(args.action),
             command_line=masker.shown(args.command_line()),
             tty=args.tty,
@@ -87,6 +86,7 @@ class Session:
             stdin=size_and_hash(stdin) if stdin else None,
             run_id=secrets.token_hex(8),
         )
+        super().__init__(options, result)
         self.result.looker = self.look
         self._spot = spot
         self._throttle = Throttle()
@@ -107,29 +107,13 @@ class Session:
             done=self._stopper.signalled,
             wrote=lambda: self._conversation.wrote if self._conversation else None,
         )
-        self._done = threading.Event()
         self._conversation: Conversation | None = None
-        self._over = asyncio.Event()
-        self._future: Future[None] | None = None
+        self._given_up = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Session {self.result.action}: {self.result.state}>"
 
     # What a user of the session calls, from any thread
-
-    def start(self) -> Self:
-        """Start the run in the background loop; return the session."""
-        loop.add(self)
-        self._future = loop.submit(self._run())
-        return self
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop the run unless it has ended, and wait for that."""
-        if not self.done and self._future is not None:
-            self.stop(self.options.grace)
 
     @property
     def opened(self) -> bool:
@@ -147,66 +131,11 @@ class Session:
         return self._protocol.takes_input
 
     @property
-    def done(self) -> bool:
-        """The run is over, and `result` and `error` are final."""
-        return self._done.is_set()
-
-    @property
     def elapsed(self) -> float:
         """Seconds since the session was opened; 0 before."""
         if self.done or not self._began:
             return self.result.duration
         return time.monotonic() - self._began
-
-    def wait_done(self, timeout: float) -> bool:
-        """Wait for the end, at most so many seconds; return whether it has come."""
-        return self._done.wait(timeout)
-
-    def wait(self, timeout: float | None = None, *, check: bool = False) -> ActionResult:
-        """Wait for the end and return the result.
-
-        Args:
-            timeout: Seconds; None waits for ever.
-            check: Raise `error` when the run failed.
-
-        Raises:
-            TimeoutError: It still runs; it is not stopped by that.
-            NomadMagicError: With `check`, why it failed.
-        """
-        if not self._done.wait(timeout):
-            raise TimeoutError(f"{self.result.action} still runs after {timeout} s")
-        if check and self.error is not None:
-            raise self.error.with_traceback(None)
-        return self.result
-
-    def __await__(self) -> Generator[Any, None, ActionResult]:
-        """Wait for the end in any event loop and return the result."""
-        if self._future is not None and not self.done:
-            yield from asyncio.shield(asyncio.wrap_future(self._future)).__await__()
-        return self.result
-
-    def stop(self, grace: float | None = None) -> None:
-        r"""Climb one rung of the ladder; any number of calls, from any thread.
-
-        With a tty Ctrl-C, then Ctrl-\, then SIGKILL; without one SIGINT, then SIGKILL; then the
-        connection is closed.  Signals are sent by a second session, unless `Options.reach` is off
-        or there is no way to.  Before the action was started the run is given up.
-
-        Args:
-            grace: None returns at once, and the next call climbs on.  Otherwise seconds to clean up
-                in, then the connection is closed; returns when the run has ended.
-        """
-        if grace is None:
-            self._call(self._stop)
-        else:
-            self.wind_down(grace)
-            try:
-                self.wait_done(grace + LAST_SECONDS)
-            except BaseException:
-                # Interrupted once more: at once.
-                self.disconnect()
-                self.wait_done(LAST_SECONDS)
-                raise
 
     def wind_down(self, grace: float) -> None:
         """Stop without a person to climb, as by `stop` with a grace, and do not wait for it."""
@@ -270,16 +199,23 @@ class Session:
 
     def leave_to_parent(self) -> None:
         """End here, in a forked child: the run goes on in the parent, and ends there."""
-        self.error = NomadMagicError(f"{self.result.action} runs in the process that started it")
+        super().leave_to_parent()
         self.result.transcript.begin_anew()
-        # A thread that is not here may hold the parent's.
-        self._done = threading.Event()
-        self._done.set()
+
+    @property
+    def unfinished(self) -> bool:
+        """No exit code came."""
+        return self.result.exit_code is None
+
+    def interrupted(self) -> Interrupted:
+        """Return what a Ctrl-C that stopped it is raised as, with what the CLI leaves with."""
+        result = self.result
+        code = result.exit_code
+        if code is None:
+            code = INTERRUPTED_CLI if result.outcome is Outcome.NOT_STARTED else 1
+        return Interrupted(f"{result.action}: {result.state}", exit_code=code, result=result)
 
     # What runs in the loop
-
-    def _call(self, function: Callable[[], None]) -> None:
-        loop.get().call_soon_threadsafe(function)
 
     def _change(self, function: Callable[[], None]) -> None:
         def change() -> None:
@@ -312,7 +248,7 @@ class Session:
             notice=self._listeners.noticed,
         )
         try:
-            connection = await opening.open(self._over)
+            connection = await opening.open(self._given_up)
         finally:
             self._reaching.asked = opening.asked
             if opening.resolved is not None:
@@ -342,7 +278,7 @@ class Session:
         if (timeout := self.options.timeout) is not None:
             expiring.append(self._expire(timeout))
         try:
-            await talk.run(self._over, *expiring)
+            await talk.run(self._given_up, *expiring)
         finally:
             # Closing may take a while; the action's own time ends here.
             self.result.duration = time.monotonic() - self._began
@@ -371,7 +307,7 @@ class Session:
             self._conversation.wake()
         self._reaching.wake()
         if self._protocol.ended:
-            self._over.set()
+            self._given_up.set()
 
     def _finish(self, failure: NomadMagicError | None) -> None:
         result, protocol = self.result, self._protocol
@@ -385,6 +321,5 @@ class Session:
         )
         # What was typed may be long, and the session outlives the run.
         protocol.forget_stdin()
-        loop.discard(self)
-        self._done.set()
+        self._over()
         self._listeners.tell(Ended(result, self.error))
