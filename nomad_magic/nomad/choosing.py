@@ -15,7 +15,7 @@ on.  Whatever can't be told apart is nobody's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nomad_magic.nomad.likeness import Likeness, likeness
 from nomad_magic.nomad.processes import (
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
     from nomad_magic.record.sighting import Process
 
 
-LOADING_SECONDS: Final = 1.0
-"""How long a program may take to be loaded on a machine that has much to do."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """Which of them is the run's.
@@ -43,7 +39,7 @@ class Choice:
         ours: It, if it is surely one.
         instead: What may be it, where none surely is.
         why: Why none is.
-        again: One of them was just being started: it may be known in a moment.
+        again: One of them was just being started, or about to end: it may be known in a moment.
     """
 
     ours: Process | None = None
@@ -66,10 +62,9 @@ def choose(listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
     last = moment.last(run.span.within(soon)) + drift
     hidden = [one for one in listing.hidden if _stands(one, run) and first <= one.start <= last]
     if hidden:
-        # While a program is loaded it has no environment.
-        again = any(one.age < LOADING_SECONDS for one in hidden)
+        # While a program is loaded, and when it has just ended, it has no environment.
         why = "its environment is hidden from the task's shell"
-        return Choice(instead=tuple(hidden), why=why, again=again)
+        return Choice(instead=tuple(hidden), why=why, again=True)
     taken = {(one.found.pid, one.found.start) for one in wanted.rivals if one.found is not None}
     free = [one for one in listing.processes if (one.pid, one.start) not in taken]
     possible = [one for one in free if one.start >= first and _may_be(one, run, wanted.others)]
@@ -90,7 +85,9 @@ def choose(listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
         return Choice(instead=tuple(then), why=why)
     if then:
         why = f"process {then[0].pid} began then and shows another command"
-        return Choice(instead=tuple(then), why=why)
+        # What ends has no command any more, before it is gone.
+        again = not then[0].command
+        return Choice(instead=tuple(then), why=why, again=again)
     if run.span.guessed:
         # Nothing but a clock says that these are not it.
         late, when = [one for one in free if _stands(one, run) and _alike(one, run)], "another time"

@@ -40,6 +40,9 @@ SIGNAL_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 0.2
 """After how long a look that came to nothing is tried once more."""
 
+TIMES: Final = 3
+"""How often it is looked again at what is just being started, or ends."""
+
 WRITING_SECONDS: Final = 0.4
 """After how long it is looked at once more whether a process that writes has ended."""
 
@@ -242,7 +245,9 @@ class Reach:
 
     async def _choose(self, shell: Shell, wanted: processes.Wanted) -> choosing.Choice:
         choice = await self._choose_now(shell, wanted)
-        while choice.again:
+        for _ in range(TIMES):
+            if not choice.again:
+                break
             await asyncio.sleep(AGAIN_SECONDS)
             choice = await self._choose_now(shell, wanted)
         return choice

@@ -126,13 +126,19 @@ def test_with_a_terminal_and_without(*, tty: bool, ours: int, lost: bool) -> Non
     assert pid(choice) == (None if lost and not tty else ours)
 
 
-@pytest.mark.parametrize(("age", "again"), [(0.0, True), (0.9, True), (1.1, False), (60, False)])
-def test_a_hidden_one_stands_in_the_way(age: float, again: bool) -> None:
-    """It may be the run's own; one that was just begun may show itself in a moment."""
+@pytest.mark.parametrize(("command", "again"), [("", True), ("another title", False)])
+def test_one_that_ends_has_no_command_for_a_moment(command: str, again: bool) -> None:
+    """It is gone a moment later, and looked for once more."""
+    choice = chosen(listing((100.02, command)), runs=False)
+    assert (choice.ours, choice.again) == (None, again)
+
+
+def test_a_hidden_one_stands_in_the_way() -> None:
+    """It may be the run's own; what was just begun, or has just ended, is hidden for a moment."""
     made = listing((100.02, OURS))
-    made.hidden.append(Process(pid=99, start=made.processes[0].start, age=age))
+    made.hidden.append(Process(pid=99, start=made.processes[0].start, age=0))
     choice = chosen(made)
-    assert choice.again is again
+    assert choice.again
     assert (choice.ours, choice.instead) == (None, (made.hidden[0],))
     assert "hidden" in choice.why
 
