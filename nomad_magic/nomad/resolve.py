@@ -109,17 +109,7 @@ class Resolver:
             await self._name_regions(answer)
             raise
         self._stub = stub
-        place = replace(
-            self._place,
-            job=self._job,
-            group=stub.task_group,
-            namespace=stub.namespace,
-            allocation=stub.id,
-            allocation_name=stub.name,
-            node=stub.node_id,
-            node_name=stub.node_name,
-        )
-        self._tell(place)
+        self._tell(placed(replace(self._place, job=self._job), stub))
         return stub.node_id
 
     async def _name_regions(self, answer: UnexpectedAnswer) -> None:
@@ -257,33 +247,51 @@ class Resolver:
 
     async def _look(self, stub: AllocationStub) -> tuple[Allocation, Node | None]:
         """Ask for the allocation with its job, and at the same time for its node."""
-        namespace = {"namespace": stub.namespace} if stub.namespace else {}
-
-        async def ask_allocation() -> Allocation:
-            with Step("Error querying allocation: ") as step:
-                step.denied = self._needs_read_job(stub.namespace)
-                found = await self._client.get(
-                    f"/v1/allocation/{path_escape(stub.id)}", namespace, Allocation
-                )
-                if found.id != stub.id:
-                    raise ValueError(f"it is of allocation {found.id}")
-                return found
-
-        async def ask_node() -> Node | None:
-            # As the CLI: whatever is wrong with this answer, the server is still there.
-            try:
-                return await self._client.get(f"/v1/node/{path_escape(stub.node_id)}", {}, Node)
-            except RequestError:
-                return None
-
-        node = asyncio.create_task(ask_node())
+        node = asyncio.create_task(self.node(stub.node_id))
         try:
-            return await ask_allocation(), await node
+            return await self.allocation(stub), await node
         finally:
             await _ended(node)
 
+    async def allocation(self, stub: AllocationStub) -> Allocation:
+        """Ask for an allocation with its job.
+
+        Raises:
+            RequestError: As by `find`.
+        """
+        namespace = {"namespace": stub.namespace} if stub.namespace else {}
+        with Step("Error querying allocation: ") as step:
+            step.denied = self._needs_read_job(stub.namespace)
+            found = await self._client.get(
+                f"/v1/allocation/{path_escape(stub.id)}", namespace, Allocation
+            )
+            if found.id != stub.id:
+                raise ValueError(f"it is of allocation {found.id}")
+            return found
+
+    async def node(self, node_id: str) -> Node | None:
+        """Ask for a node; None where there is no usable answer."""
+        # As the CLI: whatever is wrong with this answer, the server is still there.
+        try:
+            return await self._client.get(f"/v1/node/{path_escape(node_id)}", {}, Node)
+        except RequestError:
+            return None
+
     def _needs_read_job(self, namespace: str) -> str:
         return suggestions.rights("read-job", namespace, sent=bool(self.target.token))
+
+
+def placed(place: Place, stub: AllocationStub) -> Place:
+    """Return a place with the allocation that is in it."""
+    return replace(
+        place,
+        group=stub.task_group,
+        namespace=stub.namespace,
+        allocation=stub.id,
+        allocation_name=stub.name,
+        node=stub.node_id,
+        node_name=stub.node_name,
+    )
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

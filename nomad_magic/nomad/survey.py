@@ -12,13 +12,12 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from nomad_magic.errors import LocateError, RequestError
-from nomad_magic.go import path_escape
+from nomad_magic.errors import LocateError
 from nomad_magic.line.nearest import listed
 from nomad_magic.nomad import locate
 from nomad_magic.nomad.alternatives import did_you_mean
-from nomad_magic.nomad.models import Allocation, AllocationStub, Node
-from nomad_magic.nomad.resolve import Resolved, Resolver
+from nomad_magic.nomad.models import Allocation
+from nomad_magic.nomad.resolve import Resolved, Resolver, placed
 from nomad_magic.record.fleet_facts import LeftOut
 from nomad_magic.record.folding import folded
 from nomad_magic.record.visible import visible_name
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
-    from nomad_magic.nomad.models import Job, Task
+    from nomad_magic.nomad.models import AllocationStub, Job, Node, Task
     from nomad_magic.record.facts import Place
 
 T = TypeVar("T")
@@ -110,8 +109,12 @@ async def survey(args: ActionArgs, client: Client) -> Survey:
             f"No allocation of job {visible_name(job)} is running: {_said(left_out)}",
             hint="%nomad_action -alloc=<id> tries one of them all the same.",
         )
-    jobs = await _jobs(client, running)
-    nodes = await _nodes(client, {stub.node_id for stub in running})
+    # One of each version of the job tells all of them; a node may have many.
+    samples = {stub.job_version: stub for stub in running}
+    found = await _each([resolver.allocation(stub) for stub in samples.values()])
+    jobs = {version: one.job for version, one in zip(samples, found, strict=True)}
+    ids = sorted({stub.node_id for stub in running})
+    nodes = dict(zip(ids, await _each([resolver.node(one) for one in ids]), strict=True))
     region = client.target.region or next((one.region for one in jobs.values() if one), "") or ""
     common = replace(places[-1] if places else client.target.place, job=job, region=region)
     spots, without = _spots(args, running, jobs, nodes, common=common)
@@ -170,34 +173,6 @@ def _spots(
             )
             spots.append(_spot(resolved, stub, common, args.action))
     return spots, left_out
-
-
-async def _jobs(client: Client, stubs: Sequence[AllocationStub]) -> dict[int, Job | None]:
-    """Return the job in each of its versions of which an allocation runs."""
-    samples = {stub.job_version: stub for stub in stubs}
-    found = await _each(
-        [
-            client.get(
-                f"/v1/allocation/{path_escape(stub.id)}",
-                {"namespace": stub.namespace} if stub.namespace else {},
-                Allocation,
-            )
-            for stub in samples.values()
-        ]
-    )
-    return {version: one.job for version, one in zip(samples, found, strict=True)}
-
-
-async def _nodes(client: Client, ids: set[str]) -> dict[str, Node | None]:
-    async def ask(node_id: str) -> Node | None:
-        # As for one run: whatever is wrong with this answer, the server is still there.
-        try:
-            return await client.get(f"/v1/node/{path_escape(node_id)}", {}, Node)
-        except RequestError:
-            return None
-
-    names = sorted(ids)
-    return dict(zip(names, await _each([ask(name) for name in names]), strict=True))
 
 
 async def _each(questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
@@ -289,18 +264,8 @@ def _allocation(stub: AllocationStub, job: Job | None) -> Allocation:
 def _spot(resolved: Resolved, stub: AllocationStub, common: Place, action: str) -> Spot:
     task = resolved.task
     found = locate.find_action(task, action)
-    place = replace(
-        common,
-        namespace=stub.namespace or common.namespace,
-        job_version=stub.job_version,
-        group=stub.task_group,
-        task=task.name,
-        allocation=stub.id,
-        allocation_name=stub.name,
-        node=stub.node_id,
-        node_name=stub.node_name,
-        driver=task.driver,
-    )
+    there = replace(common, task=task.name, job_version=stub.job_version, driver=task.driver)
+    place = placed(there, stub)
     command = (found.command, *(found.args or ())) if found else ()
     return Spot(resolved=resolved, place=place, command=command)
 

@@ -498,3 +498,14 @@ def test_no_more_sessions_than_the_agent_takes(
         result = nomad_magic.run_all("-parallel=100 -job=cache flush", env=env)
     assert result.counts == {"exit 0": count}
     assert peak == most
+
+
+def test_a_question_that_is_refused_is_named_as_for_one_run(script: Script) -> None:
+    """In the CLI's words for that step, with the right that is missing."""
+    stubs = [stub(0), stub(1, JobVersion=1)]
+    with allocations(script, *stubs) as env:
+        script.answers[f"/v1/allocation/{stubs[1]['ID']}"] = answer("Permission denied", 403)
+        with pytest.raises(nomad_magic.RequestError) as caught:
+            nomad_magic.run_all("-job=cache flush", env=env)
+    assert str(caught.value).startswith("Error querying allocation: Unexpected response code: 403")
+    assert "read-job" in str(caught.value)
