@@ -90,8 +90,11 @@ class Fleet(Handle["FleetResult"]):
         self._closed = ""
         """Why no more are begun; empty while they are."""
         self._asking: asyncio.Task[Survey] | None = None
+        self._located = False
         self._began = 0.0
         self._listeners: list[Listener] = []
+        self._told = asyncio.Event()
+        self._told.set()
 
     def __repr__(self) -> str:
         return f"<Fleet {self.result.action}: {self.result.state}>"
@@ -116,12 +119,25 @@ class Fleet(Handle["FleetResult"]):
 
     @property
     def opened(self) -> bool:
-        """It is known where it runs, and something of it may have been started; or it is over."""
+        """Something of it may have been started, or it is over."""
         return self.done or bool(self._began)
+
+    @property
+    def located(self) -> bool:
+        """It is known where it runs, what is left out and why; or it is over."""
+        return self.done or self._located
 
     def listen(self, listener: Listener) -> None:
         """Call a function with each event of every run that begins from now on."""
         self._listeners.append(listener)
+
+    def hold(self) -> None:
+        """Before it is started: begin no run until `go` is called, once it is known where."""
+        self._told.clear()
+
+    def go(self) -> None:
+        """What runs where was said: begin."""
+        self._call(self._told.set)
 
     def wind_down(self, grace: float) -> None:
         """Stop all without a person to climb, and do not wait for it."""
@@ -174,6 +190,7 @@ class Fleet(Handle["FleetResult"]):
     def _close(self, why: str) -> None:
         """Begin no more."""
         self._closed = why
+        self._told.set()
         if self._asking is not None:
             self._asking.cancel()
 
@@ -192,9 +209,11 @@ class Fleet(Handle["FleetResult"]):
             return
         spots = self._take(self._asking.result())
         self._asking = None
+        self._most = await sessions_at_once(client, self.line.parallel)
+        self._located = True
+        await self._told.wait()
         self.result.started, self._began = datetime.now().astimezone(), time.monotonic()
         left = iter(spots)
-        self._most = await sessions_at_once(client, self.line.parallel)
         workers = [
             asyncio.create_task(self._work(left))
             for _ in range(min(self.line.parallel, len(spots)))

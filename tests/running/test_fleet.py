@@ -509,3 +509,22 @@ def test_a_question_that_is_refused_is_named_as_for_one_run(script: Script) -> N
             nomad_magic.run_all("-job=cache flush", env=env)
     assert str(caught.value).startswith("Error querying allocation: Unexpected response code: 403")
     assert "read-job" in str(caught.value)
+
+
+def test_nothing_begins_before_it_was_said(script: Script) -> None:
+    """A view holds it until it has shown where it will run; Stop lets go of it, and begins none."""
+    with allocations(script, stub(0), stub(1)) as env:
+        for let_go in ("go", "stop"):
+            script.requests.clear()
+            fleet = nomad_magic.running.fleet_api.prepare(  # type: ignore[attr-defined]
+                ["-job=cache", "flush"], stdin=None, environ=env
+            )
+            fleet.hold()
+            fleet.start()
+            until(lambda: fleet.located, seconds=20, what="it is known where")  # noqa: B023 - at once
+            assert len(fleet.result) == 2
+            assert not any("/action?" in path for path in script.requests)
+            getattr(fleet, let_go)()
+            fleet.wait(20)
+            asked = sum("/action?" in path for path in script.requests)
+            assert asked == (2 if let_go == "go" else 0)

@@ -57,14 +57,20 @@ class FleetView(View["Fleet"]):
         self._drawn = 0.0
         self._shown = False
 
+    def open(self) -> None:
+        """Have nothing begin before it is said what will."""
+        self.session.hold()
+
     def show(self) -> None:
         """Say what begins, once that is known; draw how far it is."""
         fleet = self.session
-        if not fleet.opened:
+        if not fleet.located:
             return
-        if not self._told and fleet.result.runs:
+        if not self._told:
             self._told = True
-            print(self._beginning(), flush=True)  # noqa: T201 - in the cell
+            if fleet.result.runs:
+                print(self._beginning(), flush=True)  # noqa: T201 - in the cell
+            fleet.go()
         if self._live and not fleet.done and time.monotonic() - self._drawn >= DRAW_SECONDS:
             self._drawn = time.monotonic()
             self._publish({"text/plain": self._line(), "text/html": self._picture()}, {})
