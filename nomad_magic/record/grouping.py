@@ -87,12 +87,11 @@ def grouped(runs: Mapping[str, ActionResult], labels: Mapping[str, str]) -> list
 
 
 def _raw(run: ActionResult) -> object:
-    """Return what tells outputs apart that are shown in another way."""
-    transcript = run.transcript
-    if transcript.count("stderr") and transcript.count("stdout"):
-        # In which order they came is a part of what is shown.
-        return id(run)
-    return (run.tty, run.width, *map(transcript.sha256, STREAMS))
+    """Return what tells outputs apart that are shown in another way.
+
+    Which of the two streams came first is chance: the agent reads them side by side.
+    """
+    return (run.tty, run.width, *map(run.transcript.sha256, STREAMS))
 
 
 def _diff(largest: tuple[str, ...], lines: tuple[str, ...]) -> tuple[str, ...]:
