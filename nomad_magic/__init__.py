@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.options import Options
     from nomad_magic.record.facts import Outcome
     from nomad_magic.record.fleet_result import FleetResult
+    from nomad_magic.record.line_reader import OutputLine
     from nomad_magic.record.result import ActionResult
     from nomad_magic.record.sighting import Sighting
     from nomad_magic.running.api import arun, look, run, start
@@ -68,6 +69,7 @@ _HOMES: Final = {
     "Outcome": "nomad_magic.record.facts",
     "Options": "nomad_magic.nomad.options",
     "Session": "nomad_magic.running.session",
+    "OutputLine": "nomad_magic.record.line_reader",
     "Sighting": "nomad_magic.record.sighting",
     "Fleet": "nomad_magic.running.fleet",
     "FleetResult": "nomad_magic.record.fleet_result",
@@ -94,6 +96,7 @@ __all__ = [
     "NomadMagicError",
     "Options",
     "Outcome",
+    "OutputLine",
     "RequestError",
     "Session",
     "SessionRefused",

@@ -16,9 +16,12 @@ import io
 import os
 import tempfile
 import threading
+import time
 from array import array
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from nomad_magic.record.arrivals import Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,6 +53,7 @@ class Transcript:
         # Where each run of one stream's bytes ends; the streams take turns.
         self._ends = array("Q")
         self._first = 0
+        self._arrivals = Arrivals()
         self._size = 0
         self._sizes = [0, 0]
         self._hashes = [hashlib.sha256(), hashlib.sha256()]
@@ -143,6 +147,7 @@ class Transcript:
                 self.lost += len(data)
                 return
             self._size += len(data)
+            self._arrivals.note(self._size, time.time())
             if not self._ends:
                 self._first = index
                 self._ends.append(self._size)
@@ -176,6 +181,17 @@ class Transcript:
                 position = piece_end
                 turn += 1
         return pieces
+
+    def came(self, position: int) -> tuple[int, float]:
+        """Return when the byte at a position had come, and up to where that is so.
+
+        The time is in seconds since the epoch; of a very long run it may be a little late.
+
+        Raises:
+            IndexError: It has not come.
+        """
+        with self._lock:
+            return self._arrivals.of(position)
 
     def read_all(self) -> Iterator[tuple[StreamName, bytes]]:
         """Go through everything, in the order in which it came."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nomad_magic.errors import NomadMagicError
     from nomad_magic.record.facts import Place, Rung
     from nomad_magic.record.result import ActionResult
@@ -110,6 +113,20 @@ class Listeners:
         """Tell another one from now on."""
         self._all.append(listener)
 
+    @contextlib.contextmanager
+    def telling(self, listener: Listener) -> Iterator[None]:
+        """Tell another one, and no longer than this lasts."""
+        self.add(listener)
+        try:
+            yield
+        finally:
+            self._remove(listener)
+
+    def _remove(self, listener: Listener) -> None:
+        # It may have failed, and be gone already.
+        with contextlib.suppress(ValueError):
+            self._all.remove(listener)
+
     def tell(self, event: Event) -> None:
         """Tell all of them.  One that fails is not told any more; the run goes on."""
         for listener in list(self._all):
@@ -117,4 +134,4 @@ class Listeners:
                 listener(event)
             except Exception:  # noqa: BLE001 - whatever it is, it must not end the run
                 _log.exception("A listener failed at %r, and is not told any more", event)
-                self._all.remove(listener)
+                self._remove(listener)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.websocket import ExecConnection
     from nomad_magic.record.sighting import Sighting
     from nomad_magic.running.events import Listener
+    from nomad_magic.running.lines import AsyncLineIterator, LineIterator
 
 INTERRUPTED_CLI: Final = 130
 """What the CLI leaves with when Ctrl-C reaches it before the session is open."""
@@ -196,6 +197,23 @@ class Session(Handle["ActionResult"]):
     def listen(self, listener: Listener) -> None:
         """Call a function with each event of the run from now on, in the loop's thread."""
         self._listeners.add(listener)
+
+    def __iter__(self) -> LineIterator:
+        """Go through the output's lines as they come, until the run is over.
+
+        Each iteration begins at the first line, also when the run is over, and misses none however
+        slow it is; several may go on at once.  Nothing is raised for an action that fails: `wait`
+        with `check` does that.  An interrupt leaves the run as it is, as one of `wait` does.
+        """
+        from nomad_magic.running.lines import LineIterator  # noqa: PLC0415 - most runs need none
+
+        return LineIterator(self, self._listeners)
+
+    def __aiter__(self) -> AsyncLineIterator:
+        """The same with `async for`, in any event loop."""
+        from nomad_magic.running.lines import AsyncLineIterator  # noqa: PLC0415 - the same
+
+        return AsyncLineIterator(self, self._listeners)
 
     def leave_to_parent(self) -> None:
         """End here, in a forked child: the run goes on in the parent, and ends there."""

@@ -69,6 +69,11 @@ class Parser:
         self._osc_text = ""
         self._osc_whole = True
 
+    @property
+    def idle(self) -> bool:
+        """Whether it stands before no rest of a sequence."""
+        return self._state == self._ground
+
     def feed(self, text: str) -> None:
         """Hand each piece of `text` to the sink, in order."""
         at, end = 0, len(text)

@@ -605,6 +605,30 @@ def test_a_background_run_goes_on_while_other_cells_run(page: Page) -> None:
     assert page.error == ""
 
 
+def test_who_waits_for_a_line_hears_the_page(page: Page) -> None:
+    """A loop over the lines of a background run, in a later cell: the view goes on, Stop stops it.
+
+    The loop ends with the run, and has had each line: what is drawn live from them is whole.
+    """
+    page.run(f"s = %nomad_action {SERVER} forever &")
+    page.until(lambda: page.comm and page.idle, "the cell ends")
+    comm = page.comm
+    page.send({"type": "ready"})
+    page.run("for line in s: print(line.stream, line.text, flush=True)\nprint(s.done)")
+    page.comm = comm
+    page.until(lambda: "stdout tick 3" in page.text, "lines in the cell")
+    page.until(lambda: b"tick 3" in page.output(), "lines in the view")
+    page.send({"type": "stop", "rung": "interrupt"})
+    page.finish()
+    assert page.error == ""
+    *lines, done = page.text.splitlines()
+    assert done == "True"
+    page.until(lambda: page.states[comm].get("phase") == "ended", "the end")
+    page.run(f"assert ['stdout ' + one for one in s.result.lines] == {lines}")
+    page.finish()
+    assert page.error == ""
+
+
 def test_a_message_that_comes_by_two_ways_is_done_once(page: Page) -> None:
     """What a page repeats because no answer came in time, in whatever order both come after all.
 

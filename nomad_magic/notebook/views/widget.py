@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from nomad_magic.notebook.views.base import View
 from nomad_magic.notebook.views.text import TextView
 from nomad_magic.record.card import announcement, bundle, draft
 from nomad_magic.record.record import Record
-from nomad_magic.running import events
+from nomad_magic.running import events, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +83,8 @@ class WidgetView(View["Session"]):
         self._head = f"{self._display}-head"
         self._pump = CommPump(shell)
         result = session.result
+        # Who waits for a line of a run in the background hears its page meanwhile.
+        waiting.here.pump = partial(CommPump, shell)
         widget.close_old()
         self._widget = widget.ActionWidget(
             assets=widget.assets().model_id,
