@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Interrupted,
         LocateError,
         NomadMagicError,
+        NotConfirmed,
         RequestError,
         SessionRefused,
         SettingsError,
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
     from nomad_magic.record.facts import Outcome
     from nomad_magic.record.fleet_result import FleetResult
     from nomad_magic.record.line_reader import OutputLine
+    from nomad_magic.record.plan import Plan
     from nomad_magic.record.result import ActionResult
     from nomad_magic.record.sighting import Sighting
     from nomad_magic.running.api import arun, look, run, start
+    from nomad_magic.running.dry_run import dry_run, dry_run_all
     from nomad_magic.running.fleet import Fleet
     from nomad_magic.running.fleet_api import arun_all, run_all, start_all
     from nomad_magic.running.session import Session
@@ -55,6 +58,7 @@ _ERRORS: Final = (
     "Interrupted",
     "LocateError",
     "NomadMagicError",
+    "NotConfirmed",
     "RequestError",
     "SessionRefused",
     "SettingsError",
@@ -70,11 +74,14 @@ _HOMES: Final = {
     "Options": "nomad_magic.nomad.options",
     "Session": "nomad_magic.running.session",
     "OutputLine": "nomad_magic.record.line_reader",
+    "Plan": "nomad_magic.record.plan",
     "Sighting": "nomad_magic.record.sighting",
     "Fleet": "nomad_magic.running.fleet",
     "FleetResult": "nomad_magic.record.fleet_result",
     "arun": "nomad_magic.running.api",
     "arun_all": "nomad_magic.running.fleet_api",
+    "dry_run": "nomad_magic.running.dry_run",
+    "dry_run_all": "nomad_magic.running.dry_run",
     "look": "nomad_magic.running.api",
     "run": "nomad_magic.running.api",
     "run_all": "nomad_magic.running.fleet_api",
@@ -94,9 +101,11 @@ __all__ = [
     "Interrupted",
     "LocateError",
     "NomadMagicError",
+    "NotConfirmed",
     "Options",
     "Outcome",
     "OutputLine",
+    "Plan",
     "RequestError",
     "Session",
     "SessionRefused",
@@ -105,6 +114,8 @@ __all__ = [
     "UsageError",
     "arun",
     "arun_all",
+    "dry_run",
+    "dry_run_all",
     "look",
     "run",
     "run_all",

@@ -7,6 +7,7 @@
     │   ├── LineError             its words: a quote left open, a name not found, a pipe
     │   └── FlagError             its flags, in the words of Go's flag package
     ├── SettingsError             an address or a certificate that cannot be used
+    ├── NotConfirmed              it was to be confirmed, and was not: nothing was run
     ├── LocateError               no such job, group, allocation or task, or several
     ├── RequestError              an HTTP request that brought no usable answer
     │   ├── Unreachable           nothing answered
@@ -141,7 +142,11 @@ class FlagError(UsageError):
 
 
 class SettingsError(NomadMagicError):
-    """An address, a certificate or a proxy that cannot be used; nothing was sent."""
+    """An address, a certificate, a proxy or a pattern that cannot be used; nothing was sent."""
+
+
+class NotConfirmed(NomadMagicError):
+    """A pattern of `confirm` asks for the action's name, and it was not given: nothing was run."""
 
 
 class LocateError(NomadMagicError):

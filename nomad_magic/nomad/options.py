@@ -22,6 +22,8 @@ class Options:
             counts as lost.  A silent action is none: the agent is asked.
         max_answer_bytes: How large an answer to a request may be, unpacked, in bytes.
         max_frame_bytes: How large a message of an exec session may be, in bytes.
+        confirm: Patterns such as `namespace=prod*`: what they hold for runs only once the action's
+            name was given for it.
     """
 
     connect_timeout: float = 10.0
@@ -33,3 +35,4 @@ class Options:
     link_timeout: float = 60.0
     max_answer_bytes: int = 64_000_000
     max_frame_bytes: int = 64_000_000
+    confirm: tuple[str, ...] = ()

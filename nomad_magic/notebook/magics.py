@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from IPython.core.magic import (
     Magics,
@@ -24,6 +24,7 @@ from nomad_magic.nomad.options import Options
 from nomad_magic.notebook.agent_command import AgentCommand
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
+from nomad_magic.notebook.pattern_trait import Patterns
 from nomad_magic.running import leaving
 from nomad_magic.running.leaving import sealed
 
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
     from nomad_magic.notebook.views.base import View
     from nomad_magic.notebook.views.widget import WidgetView
     from nomad_magic.record.fleet_result import FleetResult
+    from nomad_magic.record.plan import Plan
     from nomad_magic.record.result import ActionResult
     from nomad_magic.running.fleet import Fleet
     from nomad_magic.running.session import Session
+
+    OneRun: TypeAlias = ActionResult | Session | Plan | None
+    ManyRuns: TypeAlias = FleetResult | Fleet | Plan | None
 
 DEFAULTS = Options()
 
@@ -113,6 +118,15 @@ class NomadMagics(Magics):
         help="Try the allocation's own node before the configured address, as the CLI does.",
     ).tag(config=True)
 
+    dry_run = Bool(
+        False,  # noqa: FBT003 - as above
+        help="Show what would run, where and what Stop could do there, and run nothing.",
+    ).tag(config=True)
+    confirm = Patterns(
+        help="Patterns such as `namespace=prod*` or `job=cache action=flush*`: what they hold for "
+        "runs only once the action's name was typed.",
+    ).tag(config=True)
+
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.display = QuietDisplay(shell)
@@ -121,7 +135,7 @@ class NomadMagics(Magics):
     @no_var_expand
     @line_cell_magic
     @sealed
-    def nomad_action(self, line: str, cell: str | None = None) -> ActionResult | Session | None:
+    def nomad_action(self, line: str, cell: str | None = None) -> OneRun:
         """Run an action of a Nomad job, as `nomad job action` does.
 
         Usage: %nomad_action [flags] <action>
@@ -143,7 +157,7 @@ class NomadMagics(Magics):
     @no_var_expand
     @line_cell_magic
     @sealed
-    def nomad_action_all(self, line: str, cell: str | None = None) -> FleetResult | Fleet | None:
+    def nomad_action_all(self, line: str, cell: str | None = None) -> ManyRuns:
         """Run an action of a Nomad job in every running allocation that has it.
 
         Usage: %nomad_action_all [-parallel=N] [-fail-fast] [flags] <action>
@@ -165,7 +179,7 @@ class NomadMagics(Magics):
     @no_var_expand
     @line_cell_magic
     @sealed
-    def nomad(self, line: str, cell: str | None = None) -> ActionResult | Session | None:
+    def nomad(self, line: str, cell: str | None = None) -> OneRun:
         """Run a line that was copied from a terminal, with a % before it.
 
         Usage: %nomad job action [flags] <action>
@@ -250,11 +264,9 @@ class NomadMagics(Magics):
         literal = not expanded and host.look(shell).kernel and host.stands_in_cell(shell, line)
         return _Typed(list(split.words), data, split.background, literal)
 
-    def _run(self, typed: _Typed) -> ActionResult | Session | None:
+    def _run(self, typed: _Typed) -> OneRun:
         # With the first action: `%load_ext` needs none of the client's libraries.
         from nomad_magic.notebook.views.text import TextView  # noqa: PLC0415 - see above
-        from nomad_magic.record import card  # noqa: PLC0415 - see above
-        from nomad_magic.record.record import Record  # noqa: PLC0415 - see above
         from nomad_magic.running import api  # noqa: PLC0415 - see above
 
         around = host.look(self._shell)
@@ -280,6 +292,8 @@ class NomadMagics(Magics):
         except HelpRequested:
             print(help_text())  # noqa: T201 - the CLI's -help writes to stdout
             return None
+        if plan := self._before(session, around):
+            return plan
         if background:
             if widget is None:
                 return session.start()
@@ -287,17 +301,14 @@ class NomadMagics(Magics):
             made.run_in_background()
             return session
         view: View[Session]
+        result = session.result
         if widget is None:
             view = TextView(session, around)
+            view.run()
+            self._show_record(result, around)
         else:
             view = widget(session, around, self._shell, literal=typed.literal)
-        view.run()
-        result = session.result
-        if widget is None and around.kernel and result.started is not None:
-            record = Record(result)
-            # Of what was drawn on a screen the stream above shows anything but that.
-            data, metadata = card.bundle(record, output=record.drawn)
-            self._shell.display_pub.publish(data, metadata)
+            view.run()
         if view.interrupts:
             raise session.interrupted()
         if self.raise_on_error or session.unfinished:
@@ -305,7 +316,18 @@ class NomadMagics(Magics):
         self.display.already_shown(result)
         return result
 
-    def _run_all(self, typed: _Typed) -> FleetResult | Fleet | None:
+    def _show_record(self, result: ActionResult, around: Host) -> None:
+        """Show the record of a run whose output stands above, in a notebook."""
+        from nomad_magic.record import card  # noqa: PLC0415 - as for the run
+        from nomad_magic.record.record import Record  # noqa: PLC0415 - the same
+
+        if around.kernel and result.started is not None:
+            record = Record(result)
+            # Of what was drawn on a screen the stream above shows anything but that.
+            data, metadata = card.bundle(record, output=record.drawn)
+            self._shell.display_pub.publish(data, metadata)
+
+    def _run_all(self, typed: _Typed) -> ManyRuns:
         from nomad_magic.notebook.views.fleet import FleetView  # noqa: PLC0415 - as for one run
         from nomad_magic.running import fleet_api  # noqa: PLC0415 - as for one run
 
@@ -322,6 +344,8 @@ class NomadMagics(Magics):
         except HelpRequested as help_requested:
             print(help_requested.text)  # noqa: T201 - as for one run
             return None
+        if plan := self._before(fleet, around):
+            return plan
         wanted = self.view == "widget" or (self.view == "auto" and around.attended)
         view = FleetView(fleet, around, self._shell, live=wanted and around.kernel)
         if typed.background:
@@ -334,6 +358,19 @@ class NomadMagics(Magics):
             fleet.check()
         self.display.already_shown(fleet.result)
         return fleet.result
+
+    def _before(self, handle: Session | Fleet, around: Host) -> Plan | None:
+        """Have it confirmed where that is asked for; with `dry_run` return what would run."""
+        if not (self.dry_run or self.confirm):
+            return None
+        from nomad_magic.notebook import confirm  # noqa: PLC0415 - most have neither
+
+        if not self.dry_run:
+            confirm.settle(handle, around, self._shell)
+            return None
+        plan = confirm.planned(handle, around, self._shell)
+        self.display.already_shown(plan)
+        return plan
 
     def _live_view(self, around: Host) -> type[WidgetView] | None:
         """Return the live view where it is wanted and can be had; None for the text view."""

@@ -177,6 +177,7 @@ class RunFacts:
         stdin: How many bytes of stdin it was given, and their SHA-256; None where none were.
         run_id: Names this run; empty where nobody gave it a name.
         notices: What the user should know besides the output, in the order it came up.
+        confirmed: How it was confirmed before it ran, in words; empty where nothing asked for it.
         deeds: What was done to stop it.
         seen: What the last look at its process saw; None where there was none.
         transcript: Everything it wrote.
@@ -199,6 +200,7 @@ class RunFacts:
     stdin: tuple[int, str] | None = None
     run_id: str = ""
     notices: list[str] = field(default_factory=list)
+    confirmed: str = ""
     deeds: list[Deed] = field(default_factory=list)
     seen: Sighting | None = None
     transcript: Transcript = field(repr=False)

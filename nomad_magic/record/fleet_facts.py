@@ -46,6 +46,7 @@ class FleetFacts:
         duration: Seconds from the first to the last.
         left_out: Where the action was not to run, and why.
         notices: What the user should know besides, in the order it came up.
+        confirmed: How it was confirmed before any ran, in words; empty where nothing asked for it.
         run_id: Names all of it.
         masker: Knows the secrets of the runs.
         runs: The results by their allocations' ids.
@@ -59,6 +60,7 @@ class FleetFacts:
     duration: float = 0.0
     left_out: list[LeftOut] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    confirmed: str = ""
     run_id: str = ""
     masker: Masker = field(default_factory=Masker)
     runs: dict[str, ActionResult] = field(default_factory=dict)

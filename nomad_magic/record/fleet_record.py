@@ -178,6 +178,8 @@ class FleetRecord:
             yield "ended", instant(result.ended)
         for notice in result.notices:
             yield "notice", notice
+        if result.confirmed:
+            yield "confirmed", result.confirmed
         yield "again", result.command_line
         if result.run_id:
             yield "run", result.run_id
@@ -244,6 +246,7 @@ class FleetRecord:
                 for one in result.left_out[:LISTED_ALLOCATIONS]
             ],
             "notices": [mask(notice) for notice in result.notices],
+            "confirmed": mask(result.confirmed) or None,
         }
 
 

@@ -25,7 +25,7 @@ class FleetResult(FleetFacts, Mapping[str, "ActionResult"]):
     attributes of `FleetFacts`; here is what can be made of them.
     """
 
-    rerunner: Callable[[list[str]], FleetResult] | None = None
+    rerunner: Callable[[list[str], str | None], FleetResult] | None = None
     """Runs it again in these allocations; not where the result has travelled."""
 
     def __getitem__(self, allocation: str) -> ActionResult:
@@ -64,8 +64,11 @@ class FleetResult(FleetFacts, Mapping[str, "ActionResult"]):
             if run.outcome not in (Outcome.RUNNING, Outcome.SUCCEEDED)
         }
 
-    def rerun_failed(self) -> FleetResult:
+    def rerun_failed(self, *, confirm: str | None = None) -> FleetResult:
         """Run the action once more in the allocations where it has not left with 0.
+
+        Args:
+            confirm: The action's name, where it is to be confirmed.
 
         Returns:
             The results of those alone.
@@ -73,10 +76,11 @@ class FleetResult(FleetFacts, Mapping[str, "ActionResult"]):
         Raises:
             RuntimeError: There is no way to: the result has travelled.
             FleetFailed: It has failed again.
+            NotConfirmed: It was not confirmed.
         """
         if self.rerunner is None:
             raise RuntimeError("This result was copied or read from a file; nothing can be rerun")
-        return self.rerunner(list(self.failed))
+        return self.rerunner(list(self.failed), confirm)
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame with a row for each allocation.

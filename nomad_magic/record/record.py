@@ -129,6 +129,7 @@ class Record:
             },
             "lost_bytes": transcript.lost,
             "notices": [mask(notice) for notice in result.notices],
+            "confirmed": mask(result.confirmed) or None,
         }
 
     def facts(self) -> Iterator[tuple[str, str]]:
@@ -153,6 +154,8 @@ class Record:
         yield from self._when_and_how_much()
         for notice in result.notices:
             yield "notice", notice
+        if result.confirmed:
+            yield "confirmed", result.confirmed
         yield from self._stops()
         again = result.command_line
         yield "again", again if result.stdin is None else f"{again} < STDIN"

@@ -43,6 +43,7 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
     options: Options | None = None,
     typing: Typing = Typing.KEYS,
     size: tuple[int, int] = (24, 80),
+    confirm: str | None = None,
 ) -> Session:
     """Check a line as the CLI does, in its order, and return the session, not yet started.
 
@@ -54,23 +55,25 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
         options: What a command line has no flags for.
         typing: What someone may type; where nobody can, the action's input ends at once.
         size: The terminal's height and width in cells.
+        confirm: The action's name, for where it is to be confirmed.
 
     Raises:
         HelpRequested: `-h`; its text is the help.
         UsageError: The flags.
-        SettingsError: The address or a certificate.
+        SettingsError: The address, a certificate, or a pattern of `Options.confirm`.
     """
     options = options or Options()
     with settling(argv, environ):
         args, target = _read(argv, environ, stdin_is_tty=stdin_is_tty)
-    session = Session(
-        args,
-        target,
-        options,
-        stdin=stdin if args.stdin else None,
-        typing=typing is Typing.LINES or (args.tty and typing is Typing.KEYS),
-        size=size,
-    )
+        session = Session(
+            args,
+            target,
+            options,
+            stdin=stdin if args.stdin else None,
+            typing=typing is Typing.LINES or (args.tty and typing is Typing.KEYS),
+            size=size,
+            word=confirm,
+        )
     session.result.notices += map(
         session.result.masker.shown, [*line_notices(args), *target.notices]
     )
@@ -114,6 +117,7 @@ def start(
     *,
     env: Mapping[str, str] | None = None,
     options: Options | None = None,
+    confirm: str | None = None,
 ) -> Session:
     """Start an action and return its session, which goes on by itself.
 
@@ -123,23 +127,28 @@ def start(
         stdin: What the action reads, then the end of stdin; None for nothing.
         env: Instead of the environment.
         options: Bounds and switches that the command line has no flags for.
+        confirm: The action's name: lets it run where a pattern of `Options.confirm` asks for that.
+            Else its session ends in `NotConfirmed`, and nothing was run.
 
     Raises:
         UsageError: The line.
-        SettingsError: The address or a certificate.
+        SettingsError: The address, a certificate, or a pattern of `Options.confirm`.
     """
-    return _prepare(args, stdin, env, options, Typing.KEYS).start()
+    return _prepare(args, stdin, env, options, Typing.KEYS, confirm).start()
 
 
-def _prepare(
+def _prepare(  # noqa: PLR0913, PLR0917 - they are those of a call
     args: str | Sequence[str],
     stdin: str | bytes | None,
     env: Mapping[str, str] | None,
     options: Options | None,
     typing: Typing,
+    confirm: str | None,
 ) -> Session:
     argv, data, environ = read_call(args, stdin, env)
-    return prepare(argv, stdin=data, environ=environ, options=options, typing=typing)
+    return prepare(
+        argv, stdin=data, environ=environ, options=options, typing=typing, confirm=confirm
+    )
 
 
 def read_call(
@@ -157,13 +166,14 @@ def read_call(
 
 
 @sealed
-def run(
+def run(  # noqa: PLR0913 - as for `prepare`
     args: str | Sequence[str],
     stdin: str | bytes | None = None,
     *,
     check: bool = True,
     env: Mapping[str, str] | None = None,
     options: Options | None = None,
+    confirm: str | None = None,
 ) -> ActionResult:
     """Run an action to its end and return its result.
 
@@ -177,22 +187,25 @@ def run(
         check: Raise when the action fails; without it only what kept it from running.
         env: As for `start`.
         options: As for `start`.
+        confirm: As for `start`.
 
     Raises:
         ActionFailed: With `check`, a non-zero exit code.
+        NotConfirmed: It was to be confirmed, and was not.
         NomadMagicError: It could not be run, or not to its end.
     """
-    return run_through(_prepare(args, stdin, env, options, Typing.NOTHING), check=check)
+    return run_through(_prepare(args, stdin, env, options, Typing.NOTHING, confirm), check=check)
 
 
 @sealed
-async def arun(
+async def arun(  # noqa: PLR0913 - as for `prepare`
     args: str | Sequence[str],
     stdin: str | bytes | None = None,
     *,
     check: bool = True,
     env: Mapping[str, str] | None = None,
     options: Options | None = None,
+    confirm: str | None = None,
 ) -> ActionResult:
     """`run` to be awaited, in any event loop.
 
@@ -200,7 +213,9 @@ async def arun(
     `asyncio.CancelledError` has the result in its attribute `result`.  Cancelling it once more
     closes the connection at once.
     """
-    return await arun_through(_prepare(args, stdin, env, options, Typing.NOTHING), check=check)
+    return await arun_through(
+        _prepare(args, stdin, env, options, Typing.NOTHING, confirm), check=check
+    )
 
 
 @sealed

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.errors import Interrupted, UnexpectedAnswer
+from nomad_magic.errors import Interrupted, NotConfirmed, UnexpectedAnswer
 from nomad_magic.nomad import cache
 from nomad_magic.nomad.capacity import sessions_at_once
 from nomad_magic.nomad.survey import survey
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.survey import Spot, Survey
     from nomad_magic.nomad.target import Target
     from nomad_magic.running.events import Listener
+    from nomad_magic.running.gate import Gate
 
 TOO_MANY: Final = 429
 """What an agent answers that has too many connections already: it has not looked at the request."""
@@ -54,10 +55,12 @@ class Fleet(Handle["FleetResult"]):
         stdin: What each of them reads, then the end of stdin; None for nothing.
         size: The terminals' height and width in cells.
         only: The ids of the allocations that count; None for all.
+        word: What was given to confirm it.
 
     Attributes:
         result: What is known so far; filled in while the runs go on.
         error: Why it failed, once it is done; None when it did not, or was stopped.
+        stdin: What each of them reads; None for nothing.
     """
 
     def __init__(  # noqa: PLR0913 - each is one side of it, and named
@@ -69,6 +72,7 @@ class Fleet(Handle["FleetResult"]):
         stdin: bytes | None = None,
         size: tuple[int, int] = (24, 80),
         only: Collection[str] | None = None,
+        word: str | None = None,
     ) -> None:
         self.line, self.target = line, target
         masker = target.masker()
@@ -79,9 +83,12 @@ class Fleet(Handle["FleetResult"]):
             masker=masker,
             run_id=secrets.token_hex(8),
         )
-        super().__init__(options, result)
+        super().__init__(options, result, action=line.args.action, word=word)
+        # Each of them is confirmed by what all are.
+        self._each = replace(options, confirm=()) if options.confirm else options
         self.result.rerunner = self._rerun
-        self._stdin, self._size = stdin, size
+        self.stdin = stdin if line.args.stdin else None
+        self._size = size
         self._only = None if only is None else frozenset(only)
         self._running: dict[str, Session] = {}
         self._failures: dict[str, NomadMagicError] = {}
@@ -191,6 +198,8 @@ class Fleet(Handle["FleetResult"]):
         """Begin no more."""
         self._closed = why
         self._told.set()
+        if self.gate is not None:
+            self.gate.open()
         if self._asking is not None:
             self._asking.cancel()
 
@@ -207,9 +216,12 @@ class Fleet(Handle["FleetResult"]):
         await asyncio.wait({self._asking})
         if self._asking.cancelled() or self._closed:
             return
-        spots = self._take(self._asking.result())
+        found = self._asking.result()
+        spots = self._take(found)
         self._asking = None
         self._most = await sessions_at_once(client, self.line.parallel)
+        if self.gate is not None:
+            await self._confirm(self.gate, replace(found, spots=tuple(spots)))
         self._located = True
         await self._told.wait()
         self.result.started, self._began = datetime.now().astimezone(), time.monotonic()
@@ -219,6 +231,23 @@ class Fleet(Handle["FleetResult"]):
             for _ in range(min(self.line.parallel, len(spots)))
         ]
         await asyncio.gather(*workers)
+
+    async def _confirm(self, gate: Gate, found: Survey) -> None:
+        """Wait at the gate, with all that is known of where it is to run."""
+        from nomad_magic.running import planning  # noqa: PLC0415 - most runs have no gate
+
+        await gate.pause(
+            planning.of_many(self.result, self.line, self.options, found, self.stdin),
+            planning.values_of_many(self.target, self.line, found),
+        )
+        if self._closed:
+            return
+        try:
+            self.result.confirmed = gate.verdict()
+        except NotConfirmed:
+            # Of what never began the error says all there is.
+            self.result.runs.clear()
+            raise
 
     def _take(self, found: Survey) -> list[Spot]:
         """Write down what was found, before anything runs."""
@@ -291,8 +320,8 @@ class Fleet(Handle["FleetResult"]):
         session = Session(
             self._args(spot),
             self.target,
-            self.options,
-            stdin=self._stdin if self.line.args.stdin else None,
+            self._each,
+            stdin=self.stdin,
             size=self._size,
             spot=spot,
         )
@@ -314,14 +343,15 @@ class Fleet(Handle["FleetResult"]):
             leaving.settle(self.error, result.masker.shown)
         self._over()
 
-    def _rerun(self, allocations: list[str]) -> FleetResult:
+    def _rerun(self, allocations: list[str], word: str | None) -> FleetResult:
         made = Fleet(
             self.line,
             self.target,
             self.options,
-            stdin=self._stdin,
+            stdin=self.stdin,
             size=self._size,
             only=allocations,
+            word=word,
         )
         if not allocations:
             return made.result

@@ -28,6 +28,7 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
     stdin_is_tty: bool = False,
     options: Options | None = None,
     size: tuple[int, int] = (24, 80),
+    confirm: str | None = None,
 ) -> Fleet:
     """Check a line and return the fleet, not yet started.
 
@@ -38,11 +39,12 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
         stdin_is_tty: The default of `-t`.
         options: What a command line has no flags for.
         size: The terminals' height and width in cells.
+        confirm: The action's name, for where it is to be confirmed.
 
     Raises:
         HelpRequested: `-h`; its text is the help.
         UsageError: The flags.
-        SettingsError: The address or a certificate.
+        SettingsError: The address, a certificate, or a pattern of `Options.confirm`.
     """
     with settling(argv, environ):
         line = fleet_flags.parse(argv, environ=environ, stdin_is_tty=stdin_is_tty)
@@ -52,7 +54,7 @@ def prepare(  # noqa: PLR0913 - each is one thing that a caller may know better
         except NomadMagicError as error:
             error.message = "\n".join([*line.args.warnings, error.message])
             raise
-    fleet = Fleet(line, target, options or Options(), stdin=stdin, size=size)
+        fleet = Fleet(line, target, options or Options(), stdin=stdin, size=size, word=confirm)
     shown = fleet.result.masker.shown
     fleet.result.notices += map(shown, [*line_notices(line.args), *target.notices])
     return fleet
@@ -65,6 +67,7 @@ def start_all(
     *,
     env: Mapping[str, str] | None = None,
     options: Options | None = None,
+    confirm: str | None = None,
 ) -> Fleet:
     """Start an action in every running allocation that has it, and return at once.
 
@@ -74,22 +77,24 @@ def start_all(
         stdin: What each of them reads, then the end of stdin; None for nothing.
         env: Instead of the environment.
         options: As for `start`, for each of them.
+        confirm: As for `start`, once for all.
 
     Raises:
         UsageError: The line.
-        SettingsError: The address or a certificate.
+        SettingsError: The address, a certificate, or a pattern of `Options.confirm`.
     """
-    return _prepare(args, stdin, env, options).start()
+    return _prepare(args, stdin, env, options, confirm).start()
 
 
 @sealed
-def run_all(
+def run_all(  # noqa: PLR0913 - as for `prepare`
     args: str | Sequence[str],
     stdin: str | bytes | None = None,
     *,
     check: bool = True,
     env: Mapping[str, str] | None = None,
     options: Options | None = None,
+    confirm: str | None = None,
 ) -> FleetResult:
     """Run an action in every running allocation that has it, and return when all have ended.
 
@@ -102,28 +107,31 @@ def run_all(
         check: Raise when one has failed; without it only what kept all from running.
         env: As for `start_all`.
         options: As for `start_all`.
+        confirm: As for `start_all`.
 
     Raises:
         FleetFailed: With `check`, one has failed; its `result` has all.
+        NotConfirmed: It was to be confirmed, and was not: none was run.
         NomadMagicError: Nothing could be run.
     """
-    return run_through(_prepare(args, stdin, env, options), check=check)
+    return run_through(_prepare(args, stdin, env, options, confirm), check=check)
 
 
 @sealed
-async def arun_all(
+async def arun_all(  # noqa: PLR0913 - as for `prepare`
     args: str | Sequence[str],
     stdin: str | bytes | None = None,
     *,
     check: bool = True,
     env: Mapping[str, str] | None = None,
     options: Options | None = None,
+    confirm: str | None = None,
 ) -> FleetResult:
     """`run_all` to be awaited, in any event loop.
 
     Cancelling it stops all of them, as cancelling `arun` stops one.
     """
-    return await arun_through(_prepare(args, stdin, env, options), check=check)
+    return await arun_through(_prepare(args, stdin, env, options, confirm), check=check)
 
 
 def _prepare(
@@ -131,6 +139,7 @@ def _prepare(
     stdin: str | bytes | None,
     env: Mapping[str, str] | None,
     options: Options | None,
+    confirm: str | None,
 ) -> Fleet:
     argv, data, environ = read_call(args, stdin, env)
-    return prepare(argv, stdin=data, environ=environ, options=options)
+    return prepare(argv, stdin=data, environ=environ, options=options, confirm=confirm)

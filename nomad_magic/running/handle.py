@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nomad_magic.errors import Interrupted
     from nomad_magic.nomad.options import Options
+    from nomad_magic.running.gate import Gate
 
 LAST_SECONDS: Final = 5.0
 """How long after its grace period what was stopped may take to end: closing is bounded."""
@@ -37,25 +38,45 @@ class Handle(ABC, Generic[R]):
     Args:
         options: The bounds of each wait.
         result: What is known so far; filled in while it goes on.
+        action: The action's name.
+        word: What was given to confirm it, for where a pattern of `Options.confirm` asks for that.
 
     Attributes:
         options: The same.
         result: The same.
+        gate: Where it waits to be confirmed; None where there are no patterns.
         error: Why it failed, once it is done; None when it did not, or was stopped.
     """
 
-    def __init__(self, options: Options, result: R) -> None:
+    def __init__(
+        self, options: Options, result: R, *, action: str = "", word: str | None = None
+    ) -> None:
         self.options = options
         self.result = result
+        self.gate: Gate | None = None
+        if options.confirm:
+            # Most runs have none.
+            from nomad_magic.running.gate import Gate  # noqa: PLC0415 - see above
+
+            self.gate = Gate(options.confirm, action, word)
         self.error: NomadMagicError | None = None
         self._done = threading.Event()
         self._future: Future[None] | None = None
 
     def start(self) -> Self:
-        """Begin in the background loop; return it."""
-        loop.add(self)
-        self._future = loop.submit(self._run())
+        """Begin in the background loop, or go on where it was only located; return it."""
+        if self._future is None:
+            loop.add(self)
+            self._future = loop.submit(self._run())
+        elif self.gate is not None:
+            self._call(self.gate.open)
         return self
+
+    def locate(self) -> None:
+        """Begin, and wait at the gate once it is known where it runs; `start` goes on."""
+        assert self.gate is not None, "there are patterns"  # noqa: S101 - the caller's own order
+        self.gate.hold()
+        self.start()
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +187,8 @@ class Handle(ABC, Generic[R]):
         """It is over."""
         loop.discard(self)
         self._done.set()
+        if self.gate is not None:
+            self.gate.over()
 
 
 def run_through(handle: Handle[R], *, check: bool) -> R:

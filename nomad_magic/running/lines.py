@@ -17,8 +17,9 @@ from nomad_magic.running import waiting
 
 if TYPE_CHECKING:
     from nomad_magic.record.line_reader import OutputLine
+    from nomad_magic.record.result import ActionResult
     from nomad_magic.running.events import Event, Listeners
-    from nomad_magic.running.session import Session
+    from nomad_magic.running.handle import Handle
 
 
 class _Cursor:
@@ -29,7 +30,7 @@ class _Cursor:
         listeners: Its own.
     """
 
-    def __init__(self, session: Session, listeners: Listeners) -> None:
+    def __init__(self, session: Handle[ActionResult], listeners: Listeners) -> None:
         self._session, self._listeners = session, listeners
         self._reader = LineReader(session.result)
         self._lines: deque[OutputLine] = deque()

@@ -13,10 +13,11 @@ from nomad_magic.nomad.protocol import State
 from nomad_magic.nomad.resolve import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
+    from nomad_magic.nomad.models import AllocationStub
     from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.protocol import ExecProtocol
     from nomad_magic.nomad.resolve import Resolved
@@ -60,9 +61,12 @@ class Opening:
         spot: Where it is to run, where that was found already.
         located: As for `Resolver`.
         notice: As for `Resolver`.
+        permit: Is awaited once it is known where, and before anything is opened; None where nobody
+            need be asked.
 
     Attributes:
         resolved: Where the action is to run, once that is known.
+        chosen_from: How many allocations it was chosen from, where the line names none.
         asked: When the session was asked for, by `clock.now`.
     """
 
@@ -76,18 +80,19 @@ class Opening:
         spot: Spot | None,
         located: Callable[[Place, tuple[str, ...] | None], None],
         notice: Callable[[str], None],
+        permit: Callable[[Opening, Resolved], Awaitable[None]] | None = None,
     ) -> None:
         self.resolved: Resolved | None = None
+        self.chosen_from = 0
         self.asked: float | None = None
         self._args = args
         self._protocol = protocol
         self._resolver: Resolver | _Known = (
-            Resolver(
-                args, client, choose=random.SystemRandom().choice, located=located, notice=notice
-            )
+            Resolver(args, client, choose=self._choose, located=located, notice=notice)
             if spot is None
             else _Known(spot, located)
         )
+        self._permit = permit
         self._connector = Connector(client, options, protocol)
 
     async def open(self, over: asyncio.Event) -> ExecConnection | None:
@@ -121,10 +126,18 @@ class Opening:
             return None
         return connection
 
+    def _choose(self, stubs: Sequence[AllocationStub]) -> AllocationStub:
+        self.chosen_from = len(stubs)
+        return random.SystemRandom().choice(stubs)
+
     async def _find_and_connect(self) -> ExecConnection:
         try:
-            self._connector.begin(await self._resolver.find())
+            node = await self._resolver.find()
+            if self._permit is None:
+                self._connector.begin(node)
             self.resolved = await self._resolver.look()
+            if self._permit is not None:
+                await self._permit(self, self.resolved)
             self.asked = clock.now()
             return await self._connector.open(self.resolved, self._args)
         finally:

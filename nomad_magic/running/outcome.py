@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 NAMED: Final = 10
 """How many kinds of failures an error lists, and how many folded names of each."""
 
-_NO_ADDRESS = (
+NO_ADDRESS: Final = (
     "No address was given and nothing answers on the default one. Set NOMAD_ADDR or -address, or "
     "try an embedded agent: %nomad_agent start"
 )
@@ -116,7 +116,7 @@ def _explain(
     if isinstance(failure, ConnectionLost):
         failure.hint = _may_still_run(result, "The connection ended before the action did.")
     if isinstance(failure, Unreachable) and not given:
-        failure.hint = _NO_ADDRESS
+        failure.hint = NO_ADDRESS
     if protocol.state is State.DISCONNECTED and _MAY_HAVE_STARTED not in failure.hint:
         failure.hint = f"{failure.hint} {_MAY_HAVE_STARTED}".strip()
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nomad_magic.errors import NomadMagicError
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.options import Options
+    from nomad_magic.nomad.resolve import Resolved
     from nomad_magic.nomad.survey import Spot
     from nomad_magic.nomad.target import Target
     from nomad_magic.nomad.websocket import ExecConnection
@@ -58,6 +59,7 @@ class Session(Handle["ActionResult"]):
         typing: Someone may type: without a `stdin` it stays open for `type`.
         size: The terminal's height and width in cells.
         spot: Where it is to run, where that was found already.
+        word: What was given to confirm it.
 
     Attributes:
         result: What is known so far; filled in while the run goes on.
@@ -74,6 +76,7 @@ class Session(Handle["ActionResult"]):
         typing: bool = False,
         size: tuple[int, int] = (24, 80),
         spot: Spot | None = None,
+        word: str | None = None,
     ) -> None:
         self.args, self.target = args, target
         masker = target.masker()
@@ -87,7 +90,7 @@ class Session(Handle["ActionResult"]):
             stdin=size_and_hash(stdin) if stdin else None,
             run_id=secrets.token_hex(8),
         )
-        super().__init__(options, result)
+        super().__init__(options, result, action=args.action, word=word)
         self.result.looker = self.look
         self._spot = spot
         self._throttle = Throttle()
@@ -264,6 +267,7 @@ class Session(Handle["ActionResult"]):
             spot=self._spot,
             located=self._listeners.located,
             notice=self._listeners.noticed,
+            permit=None if self.gate is None else self._permit,
         )
         try:
             connection = await opening.open(self._given_up)
@@ -281,6 +285,21 @@ class Session(Handle["ActionResult"]):
         if isinstance(failure, SessionRefused) and opening.resolved is not None:
             failure.hint = await refusals.hint(failure.reason, self.args, opening.resolved, client)
         return failure
+
+    async def _permit(self, opening: Opening, resolved: Resolved) -> None:
+        """Wait at the gate, with all that is known of where it is to run."""
+        from nomad_magic.running import planning  # noqa: PLC0415 - most runs have no gate
+
+        gate = self.gate
+        assert gate is not None, "there is one"  # noqa: S101 - else it is not called
+        await planning.check(self.args, resolved, cache.client(self.target, self.options))
+        await gate.pause(
+            planning.of_one(
+                self.result, self.args, self.options, resolved, chosen_from=opening.chosen_from
+            ),
+            planning.values_of_one(self.target, self.args, resolved),
+        )
+        self.result.confirmed = gate.verdict()
 
     async def _talk(self, connection: ExecConnection) -> NomadMagicError | None:
         """Carry frames both ways until the session is over."""
