@@ -24,7 +24,7 @@ from nomad_magic.nomad.options import Options
 from nomad_magic.notebook.agent_command import AgentCommand
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
-from nomad_magic.notebook.pattern_trait import Patterns
+from nomad_magic.notebook.pattern_trait import Patterns, check
 from nomad_magic.running import leaving
 from nomad_magic.running.leaving import sealed
 
@@ -384,6 +384,7 @@ class NomadMagics(Magics):
         return WidgetView if widget.built() else None
 
     def _options(self) -> Options:
+        check(self)
         # Each is a setting of the same name.
         return Options(**{option.name: getattr(self, option.name) for option in fields(Options)})
 

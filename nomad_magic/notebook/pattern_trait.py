@@ -1,16 +1,20 @@
-"""A setting that is a list of patterns; one that is none is refused when it is set."""
+"""A setting that is a list of patterns: one that is none is refused, and nothing runs after it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from traitlets import TraitError, TraitType
 
-from nomad_magic.errors import NomadMagicError
+from nomad_magic.errors import NomadMagicError, SettingsError
 
 
 class Patterns(TraitType[tuple[str, ...], Any]):
-    """The patterns of `confirm`; they cannot be changed but by setting others."""
+    """The patterns of `confirm`; they cannot be changed but by setting others.
+
+    `%config` only logs what is wrong with a value, and the cells after it run on.  So it is kept,
+    and raised by `check` until patterns were set that are some.
+    """
 
     info_text = "a list of patterns"
     default_value = ()
@@ -24,8 +28,29 @@ class Patterns(TraitType[tuple[str, ...], Any]):
         from nomad_magic.line import patterns  # noqa: PLC0415 - most set none
 
         if not isinstance(value, list | tuple | str):
-            self.error(obj, value)
+            wrong = SettingsError(f"confirm is {self.info_text}, and {value!r} is none")
+            self._refuse(obj, wrong)
         try:
-            return tuple(pattern.text for pattern in patterns.parse(value))
+            found = patterns.parse(value)
         except NomadMagicError as error:
-            raise TraitError(str(error)) from None
+            self._refuse(obj, error)
+        vars(obj).pop(_WRONG, None)
+        return tuple(pattern.text for pattern in found)
+
+    @staticmethod
+    def _refuse(obj: Any, error: NomadMagicError) -> NoReturn:
+        vars(obj)[_WRONG] = str(error)
+        raise TraitError(str(error)) from None
+
+
+_WRONG = "_wrong_patterns"
+
+
+def check(obj: object) -> None:
+    """Let nothing run where what was to be confirmed is not known.
+
+    Raises:
+        SettingsError: What was set last is no list of patterns.
+    """
+    if wrong := vars(obj).get(_WRONG):
+        raise SettingsError(wrong, hint="Set NomadMagics.confirm anew: nothing runs before.")

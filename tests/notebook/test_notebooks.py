@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -200,6 +201,56 @@ def test_a_background_run_gives_its_session_at_once() -> None:
     NotebookClient(run, timeout=60).execute()
     assert shown(run.cells[1]).strip() == "False"
     assert shown(run.cells[2]).startswith("interrupted (exit 130) after")
+
+
+RUNBOOK = (
+    "%nomad_action -job={job} -namespace=$namespace -group={group} -task=server hello",
+    "%nomad_action_all -job=$job -namespace={namespace} -group=$group -task=server hello",
+)
+
+
+def runbook(path: Path, *before: str) -> None:
+    """Write a notebook that takes its job, group and namespace as papermill's parameters."""
+    made = notebook('job = "x"\ngroup = "x"\nnamespace = "x"', *before, *RUNBOOK)
+    made.cells[1].metadata["tags"] = ["parameters"]
+    nbformat.write(made, path)
+
+
+def test_a_runbook_takes_its_parameters_from_papermill(tmp_path: Path, agent: Agent) -> None:
+    """Job, group and namespace of its lines; its records name what they led to."""
+    source, saved = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
+    runbook(source)
+    parameters = {"job": "cache", "namespace": "default", "group": "redis"}
+    papermill.execute_notebook(source, saved, parameters, progress_bar=False)
+    *_, one, many = nbformat.read(saved, as_version=4).cells
+    assert "hello · exit 0 in" in shown(one)
+    (facts,) = [out.metadata["nomad_magic"] for out in one.outputs if "data" in out]
+    assert facts["place"]["job"] == "cache"
+    assert facts["command_line"] == (
+        "nomad job action -job=cache -group=redis -task=server -namespace=default hello"
+    )
+    assert "hello · 3 of 3 exit 0 in" in shown(many)
+    assert agent.environ["NOMAD_TOKEN"] not in saved.read_text()
+
+
+def test_papermill_fails_where_a_runbook_would_have_to_be_confirmed(tmp_path: Path) -> None:
+    """By its own program: a code that is not 0, words that say what to do, and nothing was run."""
+    source, saved = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
+    runbook(source, "%config NomadMagics.confirm = ['namespace=def* job=ca*']")
+    given = {"job": "cache", "namespace": "default", "group": "redis"}
+    parameters = [word for pair in given.items() for word in ("-p", *pair)]
+    program = [sys.executable, "-m", "papermill", "--no-progress-bar", source, saved, *parameters]
+    ran = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert ran.returncode != 0
+    assert "was not confirmed, which namespace=def* job=ca* asks for: nobody can be" in ran.stderr
+    assert "%config NomadMagics.confirm" in ran.stderr
+    *_, one, many = nbformat.read(saved, as_version=4).cells
+    assert "hello · would run in cache.redis[" in shown(one)
+    assert "hello · exit 0" not in shown(one)
+    assert [output.ename for output in one.outputs if output.output_type == "error"] == [
+        "NotConfirmed"
+    ]
+    assert many.outputs == []
 
 
 def test_python_is_this_one() -> None:
