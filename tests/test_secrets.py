@@ -11,6 +11,7 @@ import asyncio
 import io
 import json
 import logging
+import pickle
 import shlex
 import socket
 import tempfile
@@ -428,6 +429,66 @@ def test_no_secret_leaves_by_many(
     if deed in {"prints", "fails"}:
         assert len(result) == 3
         assert all(case.canary.leaks(run.stdout_bytes) for run in result.values())
+
+
+ASKED = nomad_magic.Options(confirm=("job=*",))
+
+
+def plan_of(case: Case) -> nomad_magic.Plan:
+    return nomad_magic.dry_run(case.argv(), "the body", env=case.environ(), options=ASKED)
+
+
+def plan_of_many(case: Case) -> nomad_magic.Plan:
+    return nomad_magic.dry_run_all(case.argv(), env=case.environ(), options=ASKED)
+
+
+def unconfirmed(case: Case) -> ActionResult:
+    return nomad_magic.run(case.argv(), env=case.environ(), options=ASKED, confirm="x")
+
+
+@pytest.mark.parametrize("door", [*KINDS, "-token", "the action's name"])
+@pytest.mark.parametrize("deed", ["prints", "page"])
+@pytest.mark.parametrize("call", [plan_of, plan_of_many, unconfirmed])
+def test_no_secret_is_in_a_plan(  # noqa: PLR0917 - three of them are the case
+    door: str,
+    deed: str,
+    call: Callable[[Case], Any],
+    repeater: Repeater,
+    proxy: Proxy,
+    tmp_path: Path,
+) -> None:
+    """Nor in the error where there is none, or nobody confirms it."""
+    case = Case(door, deed, repeater, proxy, tmp_path)
+    places: dict[str, str | bytes] = {}
+    error: BaseException | None = None
+    with logged() as log:
+        try:
+            plan = call(case)
+        except nomad_magic.NomadMagicError as caught:
+            error = caught
+            places |= of_error(error)
+        else:
+            data, metadata = plan.bundle()
+            places |= {**data, "metadata": json.dumps(metadata), "pickle": pickle.dumps(plan)}
+            places |= {"repr": repr(plan), "str": str(plan)}
+    assert case.leaks(places | {"log": log.getvalue()}) == {}
+    assert repeater.script.requests
+    assert not any("/action" in path or "/exec" in path for path in repeater.script.requests)
+    refused = call is unconfirmed or deed == "page" or door == "the action's name"
+    assert (error is not None) is refused
+
+
+@pytest.mark.parametrize("door", KINDS)
+def test_no_secret_is_in_a_line(
+    door: str, repeater: Repeater, proxy: Proxy, tmp_path: Path
+) -> None:
+    """Of those that are read as they come, though the action prints it in them."""
+    case = Case(door, "prints", repeater, proxy, tmp_path)
+    session = nomad_magic.start(case.argv(), env=case.environ())
+    lines = list(session)
+    assert {line.stream for line in lines} == {"stdout", "stderr"}
+    assert case.leaks({"lines": repr(lines)}) == {}
+    case.check(None, session.result)
 
 
 # In a kernel
