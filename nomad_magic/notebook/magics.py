@@ -322,8 +322,21 @@ class NomadMagics(Magics):
         except HelpRequested as help_requested:
             print(help_requested.text)  # noqa: T201 - as for one run
             return None
-        wanted = self.view == "widget" or (self.view == "auto" and around.attended)
-        view = FleetView(fleet, around, self._shell, live=wanted and around.kernel)
+        view: View[Fleet]
+        if self._live_wanted(around):
+            from nomad_magic.notebook.views.fleet_widget import (  # noqa: PLC0415 - as for one run
+                FleetWidgetView,
+            )
+
+            view = FleetWidgetView(
+                fleet,
+                around,
+                self._shell,
+                background=typed.background,
+                literal=typed.literal,
+            )
+        else:
+            view = FleetView(fleet, around, self._shell)
         if typed.background:
             view.run_in_background()
             return fleet
@@ -337,14 +350,21 @@ class NomadMagics(Magics):
 
     def _live_view(self, around: Host) -> type[WidgetView] | None:
         """Return the live view where it is wanted and can be had; None for the text view."""
-        if not around.kernel or self.view == "text":
+        if not self._live_wanted(around):
             return None
-        if self.view == "auto" and not around.attended:
-            return None
-        from nomad_magic.notebook.live import widget  # noqa: PLC0415 - ipywidgets loads slowly
-        from nomad_magic.notebook.views.widget import WidgetView  # noqa: PLC0415 - the same
+        from nomad_magic.notebook.views.widget import WidgetView  # noqa: PLC0415 - slow to load
 
-        return WidgetView if widget.built() else None
+        return WidgetView
+
+    def _live_wanted(self, around: Host) -> bool:
+        """Whether a live view is wanted, and can be had."""
+        if not around.kernel or self.view == "text":
+            return False
+        if self.view == "auto" and not around.attended:
+            return False
+        from nomad_magic.notebook.live import widget  # noqa: PLC0415 - ipywidgets loads slowly
+
+        return widget.built()
 
     def _options(self) -> Options:
         # Each is a setting of the same name.

@@ -42,6 +42,33 @@ STOPPED: Final = "stopped before it was begun"
 FAILED_BEFORE: Final = "not begun after a failure (-fail-fast)"
 
 
+class Waiting:
+    """A run of a fleet that was not begun yet: to stop it is to give it up.
+
+    Args:
+        fleet: The fleet.
+        key: Its allocation's id.
+    """
+
+    def __init__(self, fleet: Fleet, key: str) -> None:
+        self._fleet, self._key = fleet, key
+
+    @property
+    def stopped(self) -> bool:
+        """It will not be begun."""
+        run = self._fleet.result.runs[self._key]
+        return self._fleet.stopped or run.outcome is not Outcome.RUNNING
+
+    @property
+    def next_stop(self) -> Rung:
+        """The rung that the next `stop` climbs."""
+        return Rung.NONE if self.stopped else Rung.GIVE_UP
+
+    def stop(self) -> None:
+        """Do not begin it."""
+        self._fleet.give_up(self._key)
+
+
 class Fleet(Handle["FleetResult"]):
     """Runs an action in every running allocation that has it.
 
@@ -83,10 +110,12 @@ class Fleet(Handle["FleetResult"]):
         self.result.rerunner = self._rerun
         self._stdin, self._size = stdin, size
         self._only = None if only is None else frozenset(only)
+        self._sessions: dict[str, Session] = {}
         self._running: dict[str, Session] = {}
         self._failures: dict[str, NomadMagicError] = {}
         self._rooms: dict[str, asyncio.Semaphore] = {}
         self._most = 1
+        self._rung = Rung.NONE
         self._closed = ""
         """Why no more are begun; empty while they are."""
         self._asking: asyncio.Task[Survey] | None = None
@@ -116,6 +145,18 @@ class Fleet(Handle["FleetResult"]):
     def running(self) -> dict[str, Session]:
         """Return the sessions that have not ended, by their allocations' ids."""
         return dict(self._running)
+
+    def session(self, key: str) -> Session | None:
+        """Return an allocation's session, also once it has ended; None while none was begun."""
+        return self._sessions.get(key)
+
+    def member(self, key: str) -> Session | Waiting:
+        """Return what stops the run in one allocation."""
+        return self._sessions.get(key) or Waiting(self, key)
+
+    def give_up(self, key: str) -> None:
+        """Do not begin the run in an allocation, unless it was begun."""
+        self._call(lambda: self._give_up(key, STOPPED))
 
     @property
     def opened(self) -> bool:
@@ -168,6 +209,11 @@ class Fleet(Handle["FleetResult"]):
         return min(rungs, default=Rung.NONE if self.stopped else Rung.GIVE_UP)
 
     @property
+    def rung(self) -> Rung:
+        """The rung that was climbed last, of all."""
+        return self._rung
+
+    @property
     def unfinished(self) -> bool:
         """Nothing was to run."""
         return not self.result.runs
@@ -182,7 +228,7 @@ class Fleet(Handle["FleetResult"]):
     def _stop(self) -> None:
         # Those climb that are furthest behind, so that each does what the rung's name says.
         self._close(STOPPED)
-        rung = self.next_stop
+        rung = self._rung = self.next_stop
         for session in self.running().values():
             if session.next_stop is rung:
                 session.stop()
@@ -191,6 +237,8 @@ class Fleet(Handle["FleetResult"]):
         """Begin no more."""
         self._closed = why
         self._told.set()
+        for key in self.result.runs:
+            self._give_up(key, why)
         if self._asking is not None:
             self._asking.cancel()
 
@@ -264,11 +312,13 @@ class Fleet(Handle["FleetResult"]):
         for spot in spots:
             key = spot.resolved.allocation.id
             async with self._room(spot):
-                for _ in range(TRIES):
+                for left in reversed(range(TRIES)):
                     session = await self._begin(key, spot)
-                    if session is None or not _is_too_many(session.error):
+                    if session is None or not (left and _is_too_many(session.error)):
                         break
                     # It was not even read: there is room once others have ended.
+                    del self._sessions[key]
+                    self.result.runs[key] = self._waiting(spot)
                     await asyncio.sleep(PAUSE_SECONDS)
             if session is not None and session.error is not None:
                 self._failures[key] = session.error
@@ -283,10 +333,8 @@ class Fleet(Handle["FleetResult"]):
 
     async def _begin(self, key: str, spot: Spot) -> Session | None:
         """Run it in one allocation, to its end; None where no more are begun."""
-        if self._closed:
-            given_up = self.result.runs[key]
-            given_up.outcome, given_up.reason = Outcome.NOT_STARTED, self._closed
-            given_up.ended = datetime.now().astimezone()
+        if self.result.runs[key].outcome is not Outcome.RUNNING:
+            # It was given up.
             return None
         session = Session(
             self._args(spot),
@@ -299,10 +347,16 @@ class Fleet(Handle["FleetResult"]):
         for listener in self._listeners:
             session.listen(listener)
         self.result.runs[key] = session.result
-        self._running[key] = session
+        self._sessions[key] = self._running[key] = session
         await session.start()
         del self._running[key]
         return session
+
+    def _give_up(self, key: str, why: str) -> None:
+        run = self.result.runs[key]
+        if key not in self._sessions and run.outcome is Outcome.RUNNING:
+            run.outcome, run.reason = Outcome.NOT_STARTED, why
+            run.ended = datetime.now().astimezone()
 
     def _finish(self, failure: NomadMagicError | None) -> None:
         result = self.result
