@@ -172,7 +172,10 @@ def test_a_fleet_looks_as_it_should(
 ) -> None:
     """Pictures of the running view and of the record, light, dark and narrow, kept as artefacts."""
     notebook = opened(
-        [f"r = %nomad_action_all {SERVER} forever", "%nomad_action_all -job=cache -task=server hello"]
+        [
+            f"r = %nomad_action_all {SERVER} forever",
+            "%nomad_action_all -job=cache -task=server hello",
+        ]
     )
     for name in ("Light", "Dark"):
         theme(notebook, name)

@@ -333,7 +333,7 @@ export class FleetPanel extends Frame {
   }
 }
 
-/** Tenths of what has ended, whole seconds of what runs. */
+/** Tenths of what has ended, whole seconds of what runs, as the clock has them. */
 function time(seconds, known) {
-  return `${seconds.toFixed(known[ROW.STATE] === RUNNING ? 0 : 1)} s`;
+  return known[ROW.STATE] === RUNNING ? `${Math.floor(seconds)} s` : `${seconds.toFixed(1)} s`;
 }
