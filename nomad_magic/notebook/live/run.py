@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nomad_magic.notebook.live import widget
-from nomad_magic.notebook.live.contract import Phase, rung_name
+from nomad_magic.notebook.live.contract import rung_name
 from nomad_magic.notebook.live.output import Output
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class LiveRun:
         background: No cell waits for it.
 
     Attributes:
+        session: The run.
         widget: The widget.
         feed: Sends it the output.
     """
@@ -31,7 +32,7 @@ class LiveRun:
     def __init__(
         self, session: Session, *, rows: int, wake: Callable[[], None], background: bool
     ) -> None:
-        self._session = session
+        self.session = session
         result = session.result
         self.widget = widget.ActionWidget(
             assets=widget.assets().model_id,
@@ -47,9 +48,8 @@ class LiveRun:
 
     def tell(self) -> bool:
         """Tell the widget what is new; return whether that is that it runs."""
-        shown, session = self.widget, self._session
+        shown, session = self.widget, self.session
         result = session.result
-        begins = shown.phase == Phase.STARTING.value and result.started is not None
         with shown.hold_sync():
             shown.target = result.target
             shown.rung = rung_name(session.next_stop)
@@ -57,56 +57,35 @@ class LiveRun:
             last = result.deeds[-1:]
             shown.deed = last[0].words if last and last[0].rung is session.rung else ""
             shown.notice = "\n".join(result.notices)
-            if begins and result.started is not None:
-                shown.elapsed_ms = session.elapsed * 1000
-                shown.when = f"{result.started:%H:%M:%S}"
-                shown.phase = Phase.RUNNING.value
-        return begins
+            return shown.begin(result.started, session.elapsed)
 
     def end(self) -> None:
         """Tell the widget how it ended."""
         with self.widget.hold_sync():
             self.tell()
-            self.widget.end(self._session.result)
+            self.widget.end(self.session.result)
 
 
-class OpenedRow:
-    """A fleet's row whose output a page shows.
+class OpenedRow(LiveRun):
+    """A fleet's row whose output a page shows: its run may have ended before, as any."""
 
-    Args:
-        session: Its run, in whatever state it is.
-        rows: How many rows its terminal has.
-        wake: Called, from any thread, when a page has said something.
-        background: No cell waits for it.
-
-    Attributes:
-        session: The run.
-        run: It in its widget.
-    """
-
-    def __init__(
-        self, session: Session, *, rows: int, wake: Callable[[], None], background: bool
-    ) -> None:
-        self.session = session
-        self._over = False
-        self.run = LiveRun(session, rows=rows, wake=wake, background=background)
+    _over = False
 
     def show(self) -> None:
         """Tell the widget what is new, and send output."""
-        feed = self.run.feed
         if self._over:
-            feed.send()
+            self.feed.send()
             return
         over = self.session.done
-        self.run.tell()
-        feed.send()
+        self.tell()
+        self.feed.send()
         # Of a run that is over already a page is to have the output before it hears of the end:
         # then it does not wait for a kernel that is busy with another cell.
-        if over and feed.pages.any_fed:
+        if over and self.feed.pages.any_fed:
             self._over = True
-            feed.finish()
-            self.run.end()
+            self.feed.finish()
+            self.end()
 
     def close(self) -> None:
         """No page shows it any more."""
-        widget.close_later(self.run.widget)
+        widget.close_later(self.widget)

@@ -20,6 +20,8 @@ from nomad_magic.notebook.live.contract import ROWS, Phase, rung_name
 from nomad_magic.record.facts import Rung
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from nomad_magic.record.facts import Outcome
     from nomad_magic.record.masking import Masker
 
@@ -86,6 +88,21 @@ class LiveWidget(anywidget.AnyWidget):
     background = Bool().tag(sync=True)
     control = Unicode().tag(sync=True)
     draft = Dict().tag(sync=True)
+
+    def begin(self, started: datetime | None, elapsed: float) -> bool:
+        """Say that it runs, once it does; return whether it has just begun.
+
+        Args:
+            started: When it began; None while it has not.
+            elapsed: For how many seconds it has run.
+        """
+        if started is None or self.phase != Phase.STARTING.value:
+            return False
+        with self.hold_sync():
+            self.elapsed_ms = elapsed * 1000
+            self.when = f"{started:%H:%M:%S}"
+            self.phase = Phase.RUNNING.value
+        return True
 
     def end(self, result: Ending) -> None:
         """Say how it ended."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nomad_magic.notebook.live import widget
-from nomad_magic.notebook.live.contract import DRAFT_OUTPUT, Phase, rung_name
+from nomad_magic.notebook.live.contract import DRAFT_OUTPUT, rung_name
 from nomad_magic.notebook.live.rows import Rows
 from nomad_magic.notebook.live.run import OpenedRow
 from nomad_magic.notebook.views.fleet import FleetView
@@ -64,7 +64,6 @@ class FleetWidgetView(LiveView["Fleet"]):
         """Tell the widget what is new; return whether that is that it runs."""
         shown, fleet = self._widget, self.session
         result = fleet.result
-        begins = shown.phase == Phase.STARTING.value and result.started is not None
         said = (fleet.located, len(result.left_out), len(result.notices))
         with shown.hold_sync():
             shown.rung = rung_name(fleet.next_stop)
@@ -74,11 +73,7 @@ class FleetWidgetView(LiveView["Fleet"]):
                 record = FleetRecord(result)
                 shown.target = result.masker.shown(record.target)
                 shown.notice = result.masker.text("\n".join(record.warnings))
-            if begins and result.started is not None:
-                shown.elapsed_ms = fleet.elapsed * 1000
-                shown.when = f"{result.started:%H:%M:%S}"
-                shown.phase = Phase.RUNNING.value
-        return begins
+            return self._widget.begin(result.started, fleet.elapsed)
 
     def end(self) -> None:
         """Put the record in the widget's place."""
@@ -116,7 +111,7 @@ class FleetWidgetView(LiveView["Fleet"]):
             session = self._session_of(number)
             if number in self._opened_rows:
                 if number in asked:
-                    rows.tell_row(number, self._opened_rows[number].run.widget.model_id)
+                    rows.tell_row(number, self._opened_rows[number].widget.model_id)
             elif session is not None:
                 self._open_row(number, session)
         for opened in self._opened_rows.values():
@@ -129,8 +124,8 @@ class FleetWidgetView(LiveView["Fleet"]):
         opened = OpenedRow(
             session, rows=self.host.size[0], wake=self.wake, background=self._background
         )
-        name, shown = f"{self._display}-{number}", opened.run.widget
-        if self._background and self.listen_by_control(name, opened.run.feed):
+        name, shown = f"{self._display}-{number}", opened.widget
+        if self._background and self.listen_by_control(name, opened.feed):
             shown.control = name
         shown.pumped = self._widget.pumped
         self._opened_rows[number] = opened
@@ -138,6 +133,6 @@ class FleetWidgetView(LiveView["Fleet"]):
 
     def due(self) -> float | None:
         """When there is something to send; None while no page has room for it."""
-        feeds = [opened.run.feed for opened in self._opened_rows.values()]
+        feeds = [opened.feed for opened in self._opened_rows.values()]
         dues = [self._rows.due, *(feed.due for feed in feeds if feed.behind)]
         return min((due for due in dues if due is not None), default=None)
