@@ -141,6 +141,7 @@ def test_the_page_speaks_only_words_of_the_contract() -> None:
             spelled = {*contract.PAGE_FIELDS, *contract.KERNEL_FIELDS, *contract.RUNGS}
             # Words of the browser's, of the way that a press takes, and a trait of the assets.
             spelled -= {"input", "stop", "size", "output", "none", "record", "interrupt", "code"}
+            spelled -= {"row"}  # a role
             assert literal not in spelled, f"{name} spells {literal!r} by hand"
         by_hand = re.search(r"send\(\s*\{(?! type: PAGE\.)", text)
         assert not by_hand, f"{name} makes a message by hand"
@@ -165,12 +166,13 @@ def test_the_kernel_hears_and_says_every_word_of_the_contract() -> None:
 def test_the_fields_of_a_pages_message_are_those_of_the_contract() -> None:
     """Those that the page sends, message by message, and those that the kernel looks for."""
     text = "\n".join(_scripts().values())
-    sent = re.findall(r"#send\(PAGE\.(\w+)(?:, \{([^}]*)\})?\)", text)
-    assert len(sent) == text.count("#send(PAGE.")
+    sent = re.findall(r"\.send\(PAGE\.(\w+)(?:, \{([^}]*)\})?\)", text)
+    assert len(sent) == text.count(".send(PAGE.")
     for name, fields in sent:
         named = {field.partition(":")[0].strip() for field in fields.split(",")} - {""}
         assert named == set(contract.PAGE_FIELDS[contract.PageMessage[name]]), name
-    pages = (PACKAGE / "notebook" / "live" / "pages.py").read_text(encoding="utf-8")
+    live = PACKAGE / "notebook" / "live"
+    pages = "\n".join((live / name).read_text("utf-8") for name in ("pages.py", "rows.py"))
     looked_for = set(re.findall(r'content(?:\[|\.get\()"(\w+)"', pages))
     assert looked_for == {
         "type",
@@ -182,14 +184,18 @@ def test_the_fields_of_a_pages_message_are_those_of_the_contract() -> None:
 
 def test_the_page_reads_the_traits_of_the_widget() -> None:
     """The contract's list is what the widget has, and what the page asks for."""
-    from nomad_magic.notebook.live.widget import ActionWidget  # noqa: PLC0415 - it loads ipywidgets
+    from nomad_magic.notebook.live import widget  # noqa: PLC0415 - it loads ipywidgets
 
-    own = {
-        name
-        for name, trait in ActionWidget.class_traits(sync=True).items()
-        if trait.this_class is ActionWidget
-    }
-    assert own - {"assets"} == set(contract.TRAITS)
+    for shown, traits in (
+        (widget.ActionWidget, contract.TRAITS),
+        (widget.FleetWidget, contract.FLEET_TRAITS),
+    ):
+        own = {
+            name
+            for name, trait in shown.class_traits(sync=True).items()
+            if issubclass(trait.this_class, widget.LiveWidget)
+        }
+        assert own - {"assets"} == set(traits)
     text = "\n".join(_scripts().values())
     read = set(re.findall(r"traits\.(\w+)", text))
     read |= set(re.findall(r'model\.get\("(\w+)"\)', text)) - {"assets", "code", "version"}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from IPython.core.magic import (
@@ -17,7 +16,6 @@ from IPython.core.magic import (
 from traitlets import Bool, Enum, Float, Int
 
 from nomad_magic.errors import UsageError
-from nomad_magic.line import shellwords
 from nomad_magic.line.flag_table import help_text
 from nomad_magic.line.flags import HelpRequested
 from nomad_magic.nomad.options import Options
@@ -25,6 +23,7 @@ from nomad_magic.notebook.agent_command import AgentCommand
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
 from nomad_magic.notebook.pattern_trait import Patterns, check
+from nomad_magic.notebook.typed import Typed, read
 from nomad_magic.running import leaving
 from nomad_magic.running.leaving import sealed
 
@@ -44,23 +43,6 @@ if TYPE_CHECKING:
     ManyRuns: TypeAlias = FleetResult | Fleet | Plan | None
 
 DEFAULTS = Options()
-
-
-@dataclass(frozen=True, slots=True)
-class _Typed:
-    """What a magic was called with.
-
-    Attributes:
-        argv: The words of its line, expanded.
-        body: The cell's body, where it has one.
-        background: The line asks for the background.
-        literal: The line is as it stands in the cell: nothing in it was expanded.
-    """
-
-    argv: list[str]
-    body: bytes | None
-    background: bool
-    literal: bool
 
 
 @magics_class
@@ -234,37 +216,11 @@ class NomadMagics(Magics):
         with leaving.settling(argv, os.environ):
             self.agent.run(argv)
 
-    def _split(self, line: str, cell: str | None) -> _Typed:
+    def _split(self, line: str, cell: str | None) -> Typed:
         """Read a line and a cell's body."""
-        shell = self._shell
-        local = host.callers_names()
-        body = cell
-        if cell is not None:
-            line, body = shellwords.join_continuation(line, cell)
-        expanded = False
+        return read(self._shell, line, cell)
 
-        def variables(name: str) -> object:
-            nonlocal expanded
-            expanded = True
-            for names in (local, shell.user_ns, os.environ):
-                if name in names:
-                    return names[name]
-            raise KeyError(name)
-
-        def evaluate(expression: str) -> object:
-            nonlocal expanded
-            expanded = True
-            # The user's own code in the user's own kernel, as in any cell.
-            tree = ast.parse(expression.strip(), "<nomad_action>", "eval")
-            code = compile(tree, "<nomad_action>", "eval")
-            return eval(code, shell.user_global_ns, {**shell.user_ns, **local})  # noqa: S307 - see above
-
-        split = shellwords.split(line, variables=variables, evaluate=evaluate)
-        data = body.encode("utf-8", "surrogateescape") if body is not None else None
-        literal = not expanded and host.look(shell).kernel and host.stands_in_cell(shell, line)
-        return _Typed(list(split.words), data, split.background, literal)
-
-    def _run(self, typed: _Typed) -> OneRun:
+    def _run(self, typed: Typed) -> OneRun:
         # With the first action: `%load_ext` needs none of the client's libraries.
         from nomad_magic.notebook.views.text import TextView  # noqa: PLC0415 - see above
         from nomad_magic.running import api  # noqa: PLC0415 - see above
@@ -327,7 +283,7 @@ class NomadMagics(Magics):
             data, metadata = card.bundle(record, output=record.drawn)
             self._shell.display_pub.publish(data, metadata)
 
-    def _run_all(self, typed: _Typed) -> ManyRuns:
+    def _run_all(self, typed: Typed) -> ManyRuns:
         from nomad_magic.notebook.views.fleet import FleetView  # noqa: PLC0415 - as for one run
         from nomad_magic.running import fleet_api  # noqa: PLC0415 - as for one run
 
@@ -346,8 +302,21 @@ class NomadMagics(Magics):
             return None
         if plan := self._before(fleet, around):
             return plan
-        wanted = self.view == "widget" or (self.view == "auto" and around.attended)
-        view = FleetView(fleet, around, self._shell, live=wanted and around.kernel)
+        view: View[Fleet]
+        if self._live_wanted(around):
+            from nomad_magic.notebook.views.fleet_widget import (  # noqa: PLC0415 - as for one run
+                FleetWidgetView,
+            )
+
+            view = FleetWidgetView(
+                fleet,
+                around,
+                self._shell,
+                background=typed.background,
+                literal=typed.literal,
+            )
+        else:
+            view = FleetView(fleet, around, self._shell)
         if typed.background:
             view.run_in_background()
             return fleet
@@ -374,14 +343,21 @@ class NomadMagics(Magics):
 
     def _live_view(self, around: Host) -> type[WidgetView] | None:
         """Return the live view where it is wanted and can be had; None for the text view."""
-        if not around.kernel or self.view == "text":
+        if not self._live_wanted(around):
             return None
-        if self.view == "auto" and not around.attended:
-            return None
-        from nomad_magic.notebook.live import widget  # noqa: PLC0415 - ipywidgets loads slowly
-        from nomad_magic.notebook.views.widget import WidgetView  # noqa: PLC0415 - the same
+        from nomad_magic.notebook.views.widget import WidgetView  # noqa: PLC0415 - slow to load
 
-        return WidgetView if widget.built() else None
+        return WidgetView
+
+    def _live_wanted(self, around: Host) -> bool:
+        """Whether a live view is wanted, and can be had."""
+        if not around.kernel or self.view == "text":
+            return False
+        if self.view == "auto" and not around.attended:
+            return False
+        from nomad_magic.notebook.live import widget  # noqa: PLC0415 - ipywidgets loads slowly
+
+        return widget.built()
 
     def _options(self) -> Options:
         check(self)

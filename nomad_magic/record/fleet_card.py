@@ -6,11 +6,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.record import style
+from nomad_magic.record.facts import Outcome
 
 if TYPE_CHECKING:
     from nomad_magic.record.fleet_record import FleetRecord
     from nomad_magic.record.grouping import Group
 
+KERNEL_GONE: Final = "the kernel is gone: how they ended is not known, some may still run"
 _GROUP: Final = f"{style.BAR};{style.LINE};overflow-wrap:anywhere"
 _TINTS: Final = {"+": "background:rgba(46,160,67,.2)", "-": "background:rgba(248,81,73,.2)"}
 
@@ -56,6 +58,52 @@ def fleet_card(record: FleetRecord) -> str:
     facts = ((label, shown(text)) for label, text in record.facts())
     parts += [style.details(record.summary, facts, line=True), "</div>"]
     return "".join(parts)
+
+
+def fleet_draft(record: FleetRecord, output: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the record of a fleet whose kernel is gone, with all that is known of it now.
+
+    Args:
+        record: The record, as far as it has got.
+        output: What stands in the place of what its page shows.
+    """
+    result, shown = record.result, record.result.masker.shown
+    unknown = Outcome.UNKNOWN
+    words = [f"{unknown.sign} {result.action}", KERNEL_GONE, record.target]
+    facts = [(label, shown(text)) for label, text in record.facts()]
+    text = [" · ".join(filter(None, words)), "", output, "", *(": ".join(fact) for fact in facts)]
+    html = [
+        f'<div class="nomad-magic {style.NO_MATH}" style="{style.FRAME}">',
+        style.bar(unknown, shown(result.action), KERNEL_GONE, shown(record.target), result.started),
+        style.window(f"Runs of {shown(result.action)}", output),
+        style.details(record.summary, facts, line=True),
+        "</div>",
+    ]
+    metadata = record.metadata() | {"outcome": unknown.value}
+    data = {"text/plain": result.masker.text("\n".join(text)), "text/html": "".join(html)}
+    return data, {"nomad_magic": metadata}
+
+
+def fleet_announcement(
+    record: FleetRecord, *, line: bool = True, over: bool = False
+) -> dict[str, str]:
+    """Return what stands above a running fleet, and stays if its kernel or page dies.
+
+    Args:
+        record: The record, as far as it has got.
+        line: With the line that ran; without it where the cell's source is just that.
+        over: It has ended.
+    """
+    result = record.result
+    text = result.command_line if line else result.action
+    if over:
+        text += f" → {record.state}"
+    elif result.runs:
+        text = f"{result.command_line} · {record.beginning}" if line else record.beginning
+        text += "; how each ended stands below, or is not known"
+    else:
+        text += " · where it runs and how it ends stand below, or are not known"
+    return {"text/plain": result.masker.shown(text)}
 
 
 def _sign(group: Group) -> str:

@@ -75,6 +75,20 @@ class FleetRecord:
         return " / ".join(f"{kind} {name}" for kind, name in names if name)
 
     @property
+    def beginning(self) -> str:
+        """Where it runs: `hello in 2 allocations: cache.redis[0-1]`."""
+        result = self.result
+        count = len(result.runs)
+        names = folded(result.labels.values(), most=NAMES)
+        return f"{result.action} in {count} allocation{'' if count == 1 else 's'}: {names}"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know before it runs: who is left out, what differs."""
+        left_out = self.left_out().items()
+        return [f"left out: {names} ({why})" for why, names in left_out] + self.result.notices
+
+    @property
     def summary(self) -> str:
         """When, and in how many: what stands on the closed details."""
         result = self.result

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.errors import Interrupted, NotConfirmed, UnexpectedAnswer
+from nomad_magic.errors import Interrupted, NotConfirmed
 from nomad_magic.nomad import cache
 from nomad_magic.nomad.capacity import sessions_at_once
 from nomad_magic.nomad.survey import survey
@@ -19,10 +19,11 @@ from nomad_magic.record.fleet_result import FleetResult
 from nomad_magic.record.result import ActionResult
 from nomad_magic.running import leaving, outcome
 from nomad_magic.running.handle import Handle
+from nomad_magic.running.pending import Waiting
 from nomad_magic.running.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from nomad_magic.errors import NomadMagicError
     from nomad_magic.line.fleet_flags import FleetArgs
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.target import Target
     from nomad_magic.running.events import Listener
     from nomad_magic.running.gate import Gate
-
-TOO_MANY: Final = 429
-"""What an agent answers that has too many connections already: it has not looked at the request."""
 
 TRIES: Final = 10
 PAUSE_SECONDS: Final = 0.5
@@ -84,16 +82,15 @@ class Fleet(Handle["FleetResult"]):
             run_id=secrets.token_hex(8),
         )
         super().__init__(options, result, action=line.args.action, word=word)
-        # Each of them is confirmed by what all are.
-        self._each = replace(options, confirm=()) if options.confirm else options
         self.result.rerunner = self._rerun
-        self.stdin = stdin if line.args.stdin else None
-        self._size = size
+        self.stdin, self._size = stdin if line.args.stdin else None, size
         self._only = None if only is None else frozenset(only)
+        self._sessions: dict[str, Session] = {}
         self._running: dict[str, Session] = {}
         self._failures: dict[str, NomadMagicError] = {}
         self._rooms: dict[str, asyncio.Semaphore] = {}
         self._most = 1
+        self._rung = Rung.NONE
         self._closed = ""
         """Why no more are begun; empty while they are."""
         self._asking: asyncio.Task[Survey] | None = None
@@ -123,6 +120,18 @@ class Fleet(Handle["FleetResult"]):
     def running(self) -> dict[str, Session]:
         """Return the sessions that have not ended, by their allocations' ids."""
         return dict(self._running)
+
+    def session(self, key: str) -> Session | None:
+        """Return an allocation's session, also once it has ended; None while none was begun."""
+        return self._sessions.get(key)
+
+    def member(self, key: str) -> Session | Waiting:
+        """Return what stops the run in one allocation."""
+        return self._sessions.get(key) or Waiting(self, key)
+
+    def give_up(self, key: str) -> None:
+        """Do not begin the run in an allocation, unless it was begun."""
+        self._call(lambda: self._give_up(key, STOPPED))
 
     @property
     def opened(self) -> bool:
@@ -175,6 +184,11 @@ class Fleet(Handle["FleetResult"]):
         return min(rungs, default=Rung.NONE if self.stopped else Rung.GIVE_UP)
 
     @property
+    def rung(self) -> Rung:
+        """The rung that was climbed last, of all."""
+        return self._rung
+
+    @property
     def unfinished(self) -> bool:
         """Nothing was to run."""
         return not self.result.runs
@@ -189,7 +203,7 @@ class Fleet(Handle["FleetResult"]):
     def _stop(self) -> None:
         # Those climb that are furthest behind, so that each does what the rung's name says.
         self._close(STOPPED)
-        rung = self.next_stop
+        rung = self._rung = self.next_stop
         for session in self.running().values():
             if session.next_stop is rung:
                 session.stop()
@@ -200,6 +214,8 @@ class Fleet(Handle["FleetResult"]):
         self._told.set()
         if self.gate is not None:
             self.gate.open()
+        for key in self.result.runs:
+            self._give_up(key, why)
         if self._asking is not None:
             self._asking.cancel()
 
@@ -216,12 +232,11 @@ class Fleet(Handle["FleetResult"]):
         await asyncio.wait({self._asking})
         if self._asking.cancelled() or self._closed:
             return
-        found = self._asking.result()
-        spots = self._take(found)
+        spots = self.take(found := self._asking.result())
         self._asking = None
         self._most = await sessions_at_once(client, self.line.parallel)
         if self.gate is not None:
-            await self._confirm(self.gate, replace(found, spots=tuple(spots)))
+            await self._confirm(self.gate, found, spots)
         self._located = True
         await self._told.wait()
         self.result.started, self._began = datetime.now().astimezone(), time.monotonic()
@@ -232,25 +247,17 @@ class Fleet(Handle["FleetResult"]):
         ]
         await asyncio.gather(*workers)
 
-    async def _confirm(self, gate: Gate, found: Survey) -> None:
+    async def _confirm(self, gate: Gate, found: Survey, spots: Sequence[Spot]) -> None:
         """Wait at the gate, with all that is known of where it is to run."""
         from nomad_magic.running import planning  # noqa: PLC0415 - most runs have no gate
 
-        await gate.pause(
-            planning.of_many(self.result, self.line, self.options, found, self.stdin),
-            planning.values_of_many(self.target, self.line, found),
-        )
-        if self._closed:
-            return
-        try:
+        plan = planning.of_many(self.result, self.line, self.options, spots, self.stdin)
+        await gate.pause(plan, planning.values_of_many(self.target, self.line, found))
+        if not self._closed:
             self.result.confirmed = gate.verdict()
-        except NotConfirmed:
-            # Of what never began the error says all there is.
-            self.result.runs.clear()
-            raise
 
-    def _take(self, found: Survey) -> list[Spot]:
-        """Write down what was found, before anything runs."""
+    def take(self, found: Survey) -> list[Spot]:
+        """Write down what was found, before anything runs; return where it is to run."""
         result, shown = self.result, self.result.masker.shown
         spots = [
             spot
@@ -293,11 +300,13 @@ class Fleet(Handle["FleetResult"]):
         for spot in spots:
             key = spot.resolved.allocation.id
             async with self._room(spot):
-                for _ in range(TRIES):
+                for left in reversed(range(TRIES)):
                     session = await self._begin(key, spot)
-                    if session is None or not _is_too_many(session.error):
+                    if session is None or not (left and outcome.is_too_many(session.error)):
                         break
                     # It was not even read: there is room once others have ended.
+                    del self._sessions[key]
+                    self.result.runs[key] = self._waiting(spot)
                     await asyncio.sleep(PAUSE_SECONDS)
             if session is not None and session.error is not None:
                 self._failures[key] = session.error
@@ -312,15 +321,14 @@ class Fleet(Handle["FleetResult"]):
 
     async def _begin(self, key: str, spot: Spot) -> Session | None:
         """Run it in one allocation, to its end; None where no more are begun."""
-        if self._closed:
-            given_up = self.result.runs[key]
-            given_up.outcome, given_up.reason = Outcome.NOT_STARTED, self._closed
-            given_up.ended = datetime.now().astimezone()
+        if self.result.runs[key].outcome is not Outcome.RUNNING:
+            # It was given up.
             return None
         session = Session(
             self._args(spot),
             self.target,
-            self._each,
+            # Each is confirmed by what all are.
+            replace(self.options, confirm=()),
             stdin=self.stdin,
             size=self._size,
             spot=spot,
@@ -328,16 +336,25 @@ class Fleet(Handle["FleetResult"]):
         for listener in self._listeners:
             session.listen(listener)
         self.result.runs[key] = session.result
-        self._running[key] = session
+        self._sessions[key] = self._running[key] = session
         await session.start()
         del self._running[key]
         return session
+
+    def _give_up(self, key: str, why: str) -> None:
+        run = self.result.runs[key]
+        if key not in self._sessions and run.outcome is Outcome.RUNNING:
+            run.outcome, run.reason = Outcome.NOT_STARTED, why
+            run.ended = datetime.now().astimezone()
 
     def _finish(self, failure: NomadMagicError | None) -> None:
         result = self.result
         if self._began:
             result.duration = time.monotonic() - self._began
             result.ended = datetime.now().astimezone()
+        if isinstance(failure, NotConfirmed):
+            # Of what never began the error says all there is.
+            result.runs.clear()
         self.error = failure or outcome.fleet_failure(result, self._failures)
         if self.error is not None:
             leaving.settle(self.error, result.masker.shown)
@@ -357,8 +374,3 @@ class Fleet(Handle["FleetResult"]):
             return made.result
         with made:
             return made.start().wait(check=True)
-
-
-def _is_too_many(error: NomadMagicError | None) -> bool:
-    """Whether an agent has refused a session because it has too many connections."""
-    return isinstance(error, UnexpectedAnswer) and error.status == TOO_MANY

@@ -16,6 +16,7 @@ from nomad_magic.errors import (
     FleetFailed,
     NomadMagicError,
     SessionRefused,
+    UnexpectedAnswer,
     Unreachable,
 )
 from nomad_magic.nomad.connect import PREFIX
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 NAMED: Final = 10
 """How many kinds of failures an error lists, and how many folded names of each."""
+
+TOO_MANY: Final = 429
+"""What an agent answers that has too many connections already: it has not looked at the request."""
 
 NO_ADDRESS: Final = (
     "No address was given and nothing answers on the default one. Set NOMAD_ADDR or -address, or "
@@ -168,6 +172,11 @@ def fleet_failure(
         hint="\n".join(lines),
         result=result,
     )
+
+
+def is_too_many(error: NomadMagicError | None) -> bool:
+    """Whether an agent has refused a session because it has too many connections."""
+    return isinstance(error, UnexpectedAnswer) and error.status == TOO_MANY
 
 
 def _failed(result: ActionResult) -> str:

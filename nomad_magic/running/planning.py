@@ -13,7 +13,7 @@ from nomad_magic.record.facts import Rung
 from nomad_magic.record.plan import Plan, PlannedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.line.fleet_flags import FleetArgs
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.options import Options
     from nomad_magic.nomad.resolve import Resolved
-    from nomad_magic.nomad.survey import Survey
+    from nomad_magic.nomad.survey import Spot, Survey
     from nomad_magic.nomad.target import Target
     from nomad_magic.record.fleet_result import FleetResult
     from nomad_magic.record.result import ActionResult
@@ -79,29 +79,29 @@ def of_many(
     result: FleetResult,
     line: FleetArgs,
     options: Options,
-    found: Survey,
+    spots: Sequence[Spot],
     stdin: bytes | None,
 ) -> Plan:
     """Return the plan of a run in many allocations.
 
     Args:
-        result: Its facts, as far as it has got.
+        result: Its facts, with what was found.
         line: The line.
         options: How each is to run.
-        found: Where, and where not.
+        spots: Where.
         stdin: What each of them reads.
     """
     masker = result.masker
     return Plan(
         action=result.action,
         command_line=result.command_line,
-        place=found.place.shown(masker),
+        place=result.place,
         runs=tuple(
             PlannedRun(spot.place.shown(masker), tuple(map(masker.shown, spot.command)))
-            for spot in found.spots
+            for spot in spots
         ),
-        left_out=found.left_out,
-        notices=(*result.notices, *map(masker.shown, found.notices)),
+        left_out=tuple(result.left_out),
+        notices=tuple(result.notices),
         tty=line.args.tty,
         stdin=None if stdin is None else len(stdin),
         stop=_rungs(line.args, options),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import statistics
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 from support.nomads import until
 from support.processes import running as running_processes
+from support.saved import check_saved, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,21 +34,6 @@ def running(notebook: Notebook, index: int) -> None:
         timeout=MS
     )
     expect(notebook.cell(index).get_by_role("status")).to_contain_text("running", timeout=MS)
-
-
-def shown(saved: Any, index: int) -> str:
-    return "\n".join(
-        output.get("data", {}).get("text/plain", "") + output.get("text", "")
-        for output in saved.cells[index].outputs
-    )
-
-
-def check_saved(saved: Any) -> None:
-    """No widget is left in a saved notebook."""
-    for cell in saved.cells:
-        for output in cell.outputs:
-            assert not any("widget" in kind for kind in output.get("data", {}))
-    assert "widgets" not in saved.metadata
 
 
 def start(notebook: Notebook, index: int = 1) -> None:
@@ -135,41 +121,6 @@ def test_the_interrupt_button_interrupts_the_action(opened: Callable[..., Notebo
     saved = notebook.save()
     assert "interrupted (exit 130)" in shown(saved, 1)
     assert saved.cells[2].outputs == []
-
-
-def test_the_interrupt_button_stops_all_of_them(
-    opened: Callable[..., Notebook], screenshot: Callable[[Notebook, str], None]
-) -> None:
-    """The cell shows how far they are; ■ stops each in order, and the record says so."""
-    notebook = opened([f"%nomad_action_all {SERVER} quiet", "print('never')"])
-    notebook.run_all()
-    expect(notebook.cell(1)).to_contain_text("3 of 3 running", timeout=MS)
-    screenshot(notebook, "fleet-running")
-    notebook.command("notebook:interrupt-kernel")
-    notebook.wait_done(1)
-    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130) · cache.redis", timeout=MS)
-    screenshot(notebook, "fleet-stopped")
-    saved = notebook.save()
-    assert "cache.redis[0-2]" in shown(saved, 1)
-    assert saved.cells[2].outputs == []
-
-
-def test_a_fleets_record_reads(
-    opened: Callable[..., Notebook],
-    theme: Callable[[Notebook, str], None],
-    screenshot: Callable[[Notebook, str], None],
-) -> None:
-    """Groups with their folded names, the others' difference, what failed; light and dark."""
-    notebook = opened(["%nomad_action_all -job=cache -task=server hello"])
-    notebook.run_all()
-    notebook.wait_done(1)
-    record = notebook.cell(1).locator(".nomad-magic")
-    expect(record).to_contain_text("cache.redis[0-2]", timeout=MS)
-    record.locator("summary").click()
-    screenshot(notebook, "fleet-record")
-    theme(notebook, "Dark")
-    screenshot(notebook, "fleet-record-dark")
-    expect(record).to_contain_text("%nomad_action_all")
 
 
 def type_and_see(notebook: Notebook, index: int, text: str) -> None:
@@ -382,26 +333,12 @@ def test_a_kernel_that_is_shut_down_leaves_no_process(opened: Callable[..., Note
     until(lambda: not sleepers() - before, seconds=30, what="both actions are gone")
 
 
-def tree(notebook: Notebook) -> list[tuple[str, str]]:
-    """Return roles and names, as the browser tells them to a screen reader."""
-    session = notebook.context.new_cdp_session(notebook.page)
-    try:
-        nodes = session.send("Accessibility.getFullAXTree")["nodes"]
-    finally:
-        session.detach()
-    return [
-        (node["role"]["value"], node.get("name", {}).get("value", ""))
-        for node in nodes
-        if not node["ignored"] and "role" in node
-    ]
-
-
 def test_keyboard_and_screen_reader(opened: Callable[..., Notebook]) -> None:
     """Stop, Copy, terminal in the order of Tab; all have names; Enter and Space press Stop."""
     notebook = opened([f"%nomad_action {SERVER} cat", f"%nomad_action {SERVER} stubborn"])
     page = notebook.page
     start(notebook)
-    nodes = tree(notebook)
+    nodes = notebook.accessible()
     assert ("group", "Nomad action cat") in nodes
     assert ("button", "Stop") in nodes
     assert ("button", "Copy") in nodes

@@ -96,7 +96,10 @@ def test_papermill_stops_at_the_cell_whose_action_fails(tmp_path: Path, agent: A
     assert agent.environ["NOMAD_TOKEN"] not in saved.read_text()
 
 
-def test_many_at_once_leave_one_record_and_one_error(agent: Agent) -> None:
+@pytest.mark.parametrize("runner", ["nbclient", "papermill"])
+def test_many_at_once_leave_one_record_and_one_error(
+    agent: Agent, tmp_path: Path, runner: str
+) -> None:
     """Text before and after, the facts as metadata, a value to compute with; a failure once."""
     run = notebook(
         f"r = %nomad_action_all {SERVER} hello",
@@ -105,9 +108,17 @@ def test_many_at_once_leave_one_record_and_one_error(agent: Agent) -> None:
         f"%nomad_action_all {SERVER} fail",
         "print('never')",
     )
-    with pytest.raises(CellExecutionError, match="fail failed in 3 of 3 allocations"):
-        NotebookClient(run, timeout=60).execute()
-    _, hello, value, body, fail, never = run.cells
+    said = "fail failed in 3 of 3 allocations"
+    if runner == "nbclient":
+        with pytest.raises(CellExecutionError, match=said):
+            NotebookClient(run, timeout=60).execute()
+    else:
+        source, saved = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
+        nbformat.write(run, source)
+        with pytest.raises(papermill.PapermillExecutionError, match=said):
+            papermill.execute_notebook(source, saved, progress_bar=False)
+        run = nbformat.read(saved, as_version=4)
+    hello, value, body, fail, never = [one for one in run.cells if one.cell_type == "code"][-5:]
     assert shown(hello).startswith("hello in 3 allocations: cache.redis[0-2]\n")
     assert "✔ hello · 3 of 3 exit 0 in" in shown(hello)
     (facts,) = [one.metadata["nomad_magic"] for one in hello.outputs if "data" in one]

@@ -343,6 +343,19 @@ class Notebook:
         )
         return nbformat.read(self.path, as_version=4)
 
+    def accessible(self) -> list[tuple[str, str]]:
+        """Return roles and names, as the browser tells them to a screen reader."""
+        session = self.context.new_cdp_session(self.page)
+        try:
+            nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+        finally:
+            session.detach()
+        return [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in nodes
+            if not node["ignored"] and "role" in node
+        ]
+
     def stop_button(self, name: str = "Stop") -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 

@@ -37,6 +37,10 @@ class PageMessage(enum.StrEnum):
     SIZE = "size"
     INPUT = "input"
     """`data` was typed, or with `reply` is the terminal's own answer to the action."""
+    ROW_STOP = "row_stop"
+    """Climb the rung that the button of a fleet's row names."""
+    ROW_OPEN = "row_open"
+    """The page shows the output of a fleet's row, and of no other; None for none."""
 
 
 class KernelMessage(enum.StrEnum):
@@ -54,6 +58,11 @@ class KernelMessage(enum.StrEnum):
     """`seq` was the last piece."""
     RECORD = "record"
     """What is to stand in the widget's place."""
+    ROWS = "rows"
+    """Rows of a fleet as they are now, in the buffer as JSON (`RowField`): all of them for the page
+    `client`, or where that is empty those that have changed since `seq` - 1, for every page."""
+    ROW = "row"
+    """The output of a row is shown by the widget `model`, as that of an action alone."""
 
 
 PAGE_FIELDS: Final[dict[PageMessage, tuple[str, ...]]] = {
@@ -63,6 +72,8 @@ PAGE_FIELDS: Final[dict[PageMessage, tuple[str, ...]]] = {
     PageMessage.STOP: ("rung",),
     PageMessage.SIZE: ("rows", "cols"),
     PageMessage.INPUT: ("data", "reply"),
+    PageMessage.ROW_STOP: ("row", "rung"),
+    PageMessage.ROW_OPEN: ("row",),
 }
 KERNEL_FIELDS: Final[dict[KernelMessage, tuple[str, ...]]] = {
     KernelMessage.CODE: ("code", "version"),
@@ -71,7 +82,36 @@ KERNEL_FIELDS: Final[dict[KernelMessage, tuple[str, ...]]] = {
     KernelMessage.OUTPUT: ("seq", "skipped"),
     KernelMessage.ENDED: ("seq",),
     KernelMessage.RECORD: ("widget", "before", "head", "record", "metadata"),
+    KernelMessage.ROWS: ("client", "seq"),
+    KernelMessage.ROW: ("row", "model"),
 }
+
+
+class RowField(enum.IntEnum):
+    """What a fleet's row has, in its order; a change has the first six."""
+
+    ROW = 0
+    """Its number, from 0."""
+    STATE = 1
+    """`WAITING`, or an outcome."""
+    ENDING = 2
+    """The same in words: `exit 3`."""
+    SECONDS = 3
+    """How long it has run by now, or ran."""
+    RUNG = 4
+    """The next that its Stop climbs."""
+    LINE = 5
+    """The last line of its output."""
+    NAME = 6
+    """Its allocation's name."""
+    ALLOCATION = 7
+    """The beginning of its allocation's id."""
+    NODE = 8
+    """Its node's name."""
+
+
+WAITING: Final = "waiting"
+"""The state of a row whose run was not begun yet."""
 
 
 class Phase(enum.StrEnum):
@@ -119,11 +159,14 @@ OUTCOMES: Final[dict[str, tuple[str, str]]] = {
 }
 """Each outcome's sign and tone."""
 
-TRAITS: Final = (
-    *("action", "target", "when", "phase", "status", "outcome", "elapsed_ms", "rung", "climbed"),
-    *("deed", "tty", "rows", "pumped", "notice", "background", "control", "draft"),
+FLEET_TRAITS: Final = (
+    *("fleet", "action", "target", "when", "phase", "status", "outcome", "elapsed_ms", "rung"),
+    *("climbed", "deed", "pumped", "notice", "background", "control", "draft"),
 )
-"""The traits of an action's widget that the page reads."""
+"""The traits of a fleet's widget that the page reads."""
+
+TRAITS: Final = (*FLEET_TRAITS, "tty", "rows")
+"""Those of an action's."""
 
 DRAFT_OUTPUT: Final = "\ue000output\ue000"
 """What stands for the output in a record that the page completes, as no kernel can any more."""
@@ -160,9 +203,14 @@ def javascript() -> str:
             for name, (label, hint, said) in RUNGS.items()
         },
         "OUTCOMES": {name: {"sign": sign, "tone": tone} for name, (sign, tone) in OUTCOMES.items()},
+        "ROW": {field.name: field.value for field in RowField},
+        "WAITING": WAITING,
+        "FLEET_TRAITS": FLEET_TRAITS,
         "TRAITS": TRAITS,
         "DRAFT_OUTPUT": DRAFT_OUTPUT,
         "UNKNOWN": Outcome.UNKNOWN.value,
+        "RUNNING": Outcome.RUNNING.value,
+        "SUCCEEDED": Outcome.SUCCEEDED.value,
         "CONTROL_MESSAGE": CONTROL_MESSAGE,
         "CONTROL_MS": CONTROL_MS,
         "WIDGET_VIEW": WIDGET_VIEW,

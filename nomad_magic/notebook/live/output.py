@@ -9,16 +9,18 @@ as the second.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.notebook.live.beat import FLOOD_SECONDS, beat
-from nomad_magic.notebook.live.contract import KERNEL_FIELDS, KernelMessage, PageMessage
-from nomad_magic.notebook.live.pages import Pages
+from nomad_magic.notebook.live.contract import KernelMessage, PageMessage
+from nomad_magic.notebook.live.feed import Feed
+from nomad_magic.notebook.live.pages import ActionPages
 from nomad_magic.record.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nomad_magic.notebook.live.feed import Channel
     from nomad_magic.running.session import Session
 
 FRAME_BYTES: Final = 1 << 16
@@ -43,16 +45,7 @@ TAIL_BYTES: Final = 1 << 19
 """How much of the output a page gets that comes late, or after a gap."""
 
 
-class Channel(Protocol):
-    """What carries messages to every page that shows a widget."""
-
-    elapsed_ms: float
-
-    def send(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        """Send a message."""
-
-
-class Output:
+class Output(Feed):
     """Sends a session's output to the pages that show it, each at its own pace.
 
     Args:
@@ -60,9 +53,6 @@ class Output:
         channel: The widget.
         wake: Called, from any thread, when a page has said something.
         code: Returns the view's code and its version, for a page that has lost them.
-
-    Attributes:
-        pages: Those that show it; hears what they say.
     """
 
     def __init__(
@@ -72,26 +62,14 @@ class Output:
         wake: Callable[[], None],
         code: Callable[[], tuple[str, str]],
     ) -> None:
-        self.pages = Pages(session, self._heard)
-        self._session = session
-        self._channel = channel
-        self._wake = wake
-        self._code = code
-        self._wants_code = False
+        super().__init__(session, ActionPages(session, self._heard), channel, wake, code)
         self._reader = Reader(session.result.transcript, session.result.masker)
-        self._seq = 0
         self._skipped = 0
         self._tail = bytearray()
         self._tail_start = 0
         self._due = 0.0
         self._looks = 0
         """How many more looks at a flood there will be; 0 when there is none."""
-        self._record: dict[str, Any] | None = None
-
-    @property
-    def reloaded(self) -> bool:
-        """Whether a page came after another one, as a reloaded one does."""
-        return len(self.pages) > 1
 
     def _heard(self, kind: PageMessage) -> None:
         if kind is PageMessage.STOP:
@@ -100,11 +78,7 @@ class Output:
             if self._looks:
                 # The page is to have its hands free for the end.
                 self._due = now + FLOOD_SECONDS
-        self._wants_code = self._wants_code or kind is PageMessage.CODE
-        self._wake()
-        if self._record is not None:
-            # The run is over, and nobody else is there to answer.
-            self._answer()
+        super()._heard(kind)
 
     @property
     def behind(self) -> bool:
@@ -145,21 +119,9 @@ class Output:
         self._say(KernelMessage.ENDED, seq=self._seq)
 
     def keep(self, record: dict[str, Any]) -> None:
-        """Let a page that came in mid-run, or comes late, put the record in the widget's place.
-
-        Front ends drop what is sent to a cell that was started before the page was loaded.
-
-        Args:
-            record: What `keepRecord` in `frontend/src/record.js` wants to know.
-        """
-        self._record = record
-        if self.reloaded:
-            self._say(KernelMessage.RECORD, **record)
+        """Let a page put the record in the widget's place, and leave the page to other runs."""
+        super().keep(record)
         beat.leave(self, time.monotonic())
-
-    def _say(self, kind: KernelMessage, data: bytes | None = None, **fields: Any) -> None:
-        assert set(fields) == set(KERNEL_FIELDS[kind]), fields  # noqa: S101 - our own words
-        self._channel.send({"type": kind.value, **fields}, None if data is None else [data])
 
     def _forward(self) -> bool:
         pieces = self._reader.take(FRAME_BYTES)
@@ -191,34 +153,18 @@ class Output:
         self._tail_start += len(self._tail) + skipped
         self._tail.clear()
 
-    def _answer(self) -> None:
-        """Send a page that is new, or missed a message, all that it should show."""
-        if self._wants_code:
-            self._wants_code = False
-            code, version = self._code()
-            self._say(KernelMessage.CODE, code=code, version=version)
-        if self._record is None:
-            # Of the end every page hears anyway, and this may be any thread then.
-            for client, numbers in self.pages.heard_by_control().items():
-                self._say(KernelMessage.HEARD, client=client, numbers=numbers)
-        asking = self.pages.asking()
-        if asking:
-            # A page that comes late starts its clock from here.
-            self._channel.elapsed_ms = self._session.elapsed * 1000
-        for client in asking:
-            if not self.pages.any_fed:
-                self._catch_up()
-            self.pages.feed(client, self._seq)
-            start = max(0, len(self._tail) - TAIL_BYTES)
-            self._say(
-                KernelMessage.SNAPSHOT,
-                bytes(self._tail[start:]),
-                client=client,
-                seq=self._seq,
-                skipped=self._tail_start + start,
-            )
-        if asking and self._record is not None:
-            self._say(KernelMessage.RECORD, **self._record)
+    def _snapshot(self, client: str) -> None:
+        if not self.pages.any_fed:
+            self._catch_up()
+        self.pages.feed(client, self._seq)
+        start = max(0, len(self._tail) - TAIL_BYTES)
+        self._say(
+            KernelMessage.SNAPSHOT,
+            bytes(self._tail[start:]),
+            client=client,
+            seq=self._seq,
+            skipped=self._tail_start + start,
+        )
 
     def _catch_up(self) -> None:
         """Take in what came while there was no page to show it."""

@@ -1,4 +1,4 @@
-"""The pages that show one action's widget: what each has said, and how far it has got."""
+"""The pages that show one widget: what each has said, and how far it has got."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nomad_magic.notebook.live.contract import PageMessage, rung_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nomad_magic.record.facts import Rung
     from nomad_magic.running.session import Session
 
 OPENING_SECONDS: Final = 0.25
@@ -61,16 +62,31 @@ class _Page:
     done: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
 
+class Ladder(Protocol):
+    """What a page's Stop climbs."""
+
+    @property
+    def next_stop(self) -> Rung:
+        """The rung that the next press climbs."""
+
+    @property
+    def stopped(self) -> bool:
+        """One was climbed."""
+
+    def stop(self) -> None:
+        """Climb it."""
+
+
 class Pages:
-    """Hears the pages of one run.
+    """Hears the pages that show one widget.
 
     Args:
-        session: The run.
+        ladder: What their Stop climbs.
         said: Is called, in the thread in which a page was heard, with what it was.
     """
 
-    def __init__(self, session: Session, said: Callable[[PageMessage], None]) -> None:
-        self._session = session
+    def __init__(self, ladder: Ladder, said: Callable[[PageMessage], None]) -> None:
+        self._ladder = ladder
         self._said = said
         # Pages speak in other threads on some kernels: always look at a copy.
         self._pages: dict[str, _Page] = {}
@@ -103,9 +119,9 @@ class Pages:
 
     def _take(self, kind: PageMessage, content: dict[str, Any]) -> None:
         """Do what a page says."""
-        client, session = str(content.get("client")), self._session
+        client = str(content.get("client"))
         if not self._pages:
-            session.take_time(OPENING_SECONDS)
+            self._first_came()
         page = self._pages.setdefault(client, _Page())
         page.heard = time.monotonic()
         front_end.answered = True
@@ -117,12 +133,15 @@ class Pages:
             case PageMessage.ACK:
                 page.acknowledged = max(page.acknowledged, int(content["seq"]))
             case PageMessage.STOP:
-                self._press(content.get("rung"))
-            case PageMessage.SIZE:
-                front_end.size = int(content["rows"]), int(content["cols"])
-                session.resize(*front_end.size)
-            case PageMessage.INPUT if not content.get("reply") or self._first(client):
-                session.type(str(content["data"]).encode(), reply=bool(content.get("reply")))
+                press(self._ladder, content.get("rung"))
+            case _:
+                self._take_more(kind, client, content)
+
+    def _first_came(self) -> None:
+        """Take in that a page has said its first word."""
+
+    def _take_more(self, kind: PageMessage, client: str, content: dict[str, Any]) -> None:
+        """Do what is not said to every widget."""
 
     def _is_first(self, page: _Page, number: int | None) -> bool:
         """Whether a message is not the repetition of one that came by another way, late."""
@@ -171,12 +190,37 @@ class Pages:
         ]
         return bool(listening) and all(seq - page.acknowledged < window for page in listening)
 
-    def _press(self, rung: object) -> None:
-        """Climb a rung, unless the press was meant for one that was climbed meanwhile."""
-        session = self._session
-        if rung in (None, rung_name(session.next_stop)) or not session.stopped:
-            session.stop()
+
+class ActionPages(Pages):
+    """Hears the pages of one run.
+
+    Args:
+        session: The run.
+        said: As for any pages.
+    """
+
+    def __init__(self, session: Session, said: Callable[[PageMessage], None]) -> None:
+        super().__init__(session, said)
+        self._session = session
+
+    def _first_came(self) -> None:
+        self._session.take_time(OPENING_SECONDS)
+
+    def _take_more(self, kind: PageMessage, client: str, content: dict[str, Any]) -> None:
+        match kind:
+            case PageMessage.SIZE:
+                front_end.size = int(content["rows"]), int(content["cols"])
+                self._session.resize(*front_end.size)
+            case PageMessage.INPUT if not content.get("reply") or self._first(client):
+                data = str(content["data"]).encode()
+                self._session.type(data, reply=bool(content.get("reply")))
 
     def _first(self, client: str) -> bool:
         """Whether a page is the one whose terminal answers the action's questions."""
         return client == next((name for name, page in list(self._pages.items()) if page.fed), None)
+
+
+def press(ladder: Ladder, rung: object) -> None:
+    """Climb a rung, unless the press was meant for one that was climbed meanwhile."""
+    if rung in (None, rung_name(ladder.next_stop)) or not ladder.stopped:
+        ladder.stop()

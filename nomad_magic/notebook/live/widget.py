@@ -1,7 +1,8 @@
 """The widget of the live view: its traits, and the code that the page shows it with.
 
-The code (`frontend/`) is sent once per kernel, by a model of its own; an action's model holds what
-is shown around the terminal, and its comm carries the messages (`contract`).
+The code (`frontend/`) is sent once per kernel, by a model of its own; the model of an
+action, or of a fleet, holds what is shown around its terminal or its rows, and its comm carries the
+messages (`contract`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import anywidget
 from ipywidgets import Widget
@@ -17,6 +18,12 @@ from traitlets import Bool, Dict, Float, Int, Unicode
 
 from nomad_magic.notebook.live.contract import ROWS, Phase, rung_name
 from nomad_magic.record.facts import Rung
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from nomad_magic.record.facts import Outcome
+    from nomad_magic.record.masking import Masker
 
 STATIC: Final = Path(__file__).parents[1] / "static"
 
@@ -38,6 +45,20 @@ def needed() -> str:
     return f"jupyterlab_widgets and anywidget {minor}"
 
 
+class Ending(Protocol):
+    """What a widget says of the end."""
+
+    masker: Masker
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+
+    @property
+    def state(self) -> str:
+        """The same in words."""
+
+
 class Assets(Widget):  # type: ignore[misc]  # ipywidgets has no types
     """The code of the view, held by the page's widget manager: one for each kernel."""
 
@@ -45,12 +66,13 @@ class Assets(Widget):  # type: ignore[misc]  # ipywidgets has no types
     version = Unicode().tag(sync=True)
 
 
-class ActionWidget(anywidget.AnyWidget):
-    """What is shown around one action's terminal."""
+class LiveWidget(anywidget.AnyWidget):
+    """What is shown around whatever runs."""
 
     _esm = STATIC / "loader.js" if built() else ""
 
     assets = Unicode().tag(sync=True)
+    fleet = Bool().tag(sync=True)
     action = Unicode().tag(sync=True)
     target = Unicode().tag(sync=True)
     when = Unicode().tag(sync=True)
@@ -61,17 +83,50 @@ class ActionWidget(anywidget.AnyWidget):
     rung = Unicode().tag(sync=True)
     climbed = Unicode(rung_name(Rung.NONE)).tag(sync=True)
     deed = Unicode().tag(sync=True)
-    tty = Bool().tag(sync=True)
-    rows = Int(ROWS).tag(sync=True)
     pumped = Bool().tag(sync=True)
     notice = Unicode().tag(sync=True)
     background = Bool().tag(sync=True)
     control = Unicode().tag(sync=True)
     draft = Dict().tag(sync=True)
 
+    def begin(self, started: datetime | None, elapsed: float) -> bool:
+        """Say that it runs, once it does; return whether it has just begun.
+
+        Args:
+            started: When it began; None while it has not.
+            elapsed: For how many seconds it has run.
+        """
+        if started is None or self.phase != Phase.STARTING.value:
+            return False
+        with self.hold_sync():
+            self.elapsed_ms = elapsed * 1000
+            self.when = f"{started:%H:%M:%S}"
+            self.phase = Phase.RUNNING.value
+        return True
+
+    def end(self, result: Ending) -> None:
+        """Say how it ended."""
+        with self.hold_sync():
+            self.status = result.masker.name(result.state)
+            self.outcome = str(result.outcome)
+            self.phase = Phase.ENDED.value
+
+
+class ActionWidget(LiveWidget):
+    """What is shown around one action's terminal."""
+
+    tty = Bool().tag(sync=True)
+    rows = Int(ROWS).tag(sync=True)
+
+
+class FleetWidget(LiveWidget):
+    """What is shown around the rows of a fleet."""
+
+    fleet = Bool(default_value=True).tag(sync=True)
+
 
 _assets: list[Assets] = []
-_over: list[tuple[float, ActionWidget]] = []
+_over: list[tuple[float, LiveWidget]] = []
 """The widgets of runs that are over, and since when."""
 
 
@@ -86,7 +141,7 @@ def close_old() -> None:
         _over.pop(0)[1].close()
 
 
-def close_later(widget: ActionWidget) -> None:
+def close_later(widget: LiveWidget) -> None:
     """Close a widget once no page speaks to it any more."""
     _over.append((time.monotonic(), widget))
 

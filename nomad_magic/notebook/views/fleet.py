@@ -16,7 +16,6 @@ from nomad_magic.record import style
 from nomad_magic.record.facts import Outcome
 from nomad_magic.record.fleet_card import fleet_bundle
 from nomad_magic.record.fleet_record import FleetRecord
-from nomad_magic.record.folding import folded
 from nomad_magic.record.humanize import seconds
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ DRAW_SECONDS: Final = 0.5
 
 ROWS: Final = 20
 """How many runs it lists: those that have failed first, then those that run."""
-
-NAMES: Final = 40
-"""How many folded names a line lists."""
 
 
 class FleetView(View["Fleet"]):
@@ -95,15 +91,8 @@ class FleetView(View["Fleet"]):
 
     def _beginning(self) -> str:
         """Return what runs where, what is left out, and what the user should know."""
-        result = self.session.result
-        count = len(result)
-        names = folded(result.labels.values(), most=NAMES)
-        lines = [f"{result.action} in {count} allocation{'' if count == 1 else 's'}: {names}"]
-        lines += [
-            f"left out: {names} ({reason})"
-            for reason, names in FleetRecord(result).left_out().items()
-        ]
-        return result.masker.text("\n".join([*lines, *result.notices]))
+        record = FleetRecord(self.session.result)
+        return record.result.masker.text("\n".join([record.beginning, *record.warnings]))
 
     def _line(self) -> str:
         """Return how far it is, in a line."""

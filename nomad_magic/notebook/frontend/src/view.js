@@ -1,17 +1,20 @@
 // The view's way in, called by the loader.
 
+import { FleetPage } from "./fleet.js";
+import { FleetPanel } from "./fleet_panel.js";
 import { Page } from "./page.js";
 import { Panel } from "./panel.js";
 
 /**
- * @param {any} model anywidget's model of one action.
+ * @param {any} model anywidget's model of one action, or of a fleet.
  * @returns {{render: (el: HTMLElement) => () => void, close: () => void}}
  */
 export function open(model) {
-  const page = new Page(model);
+  const fleet = model.get("fleet");
+  const page = fleet ? new FleetPage(model) : new Page(model);
   return {
     render(el) {
-      const panel = new Panel(page, el);
+      const panel = fleet ? new FleetPanel(page, el) : new Panel(page, el);
       return () => panel.close();
     },
     close: () => page.close(),
