@@ -14,7 +14,7 @@ from nomad_magic.errors import SettingsError
 from nomad_magic.line.nearest import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 FIELDS: Final = ("address", "namespace", "job", "action")
 """What a pattern may speak of."""
@@ -69,7 +69,7 @@ def first_match(patterns: Iterable[Pattern], values: Mapping[str, Iterable[str]]
     return next((pattern for pattern in patterns if pattern.matches(values)), None)
 
 
-def parse(texts: Iterable[str]) -> tuple[Pattern, ...]:
+def parse(texts: Sequence[str]) -> tuple[Pattern, ...]:
     """Read patterns.
 
     Raises:
@@ -79,6 +79,8 @@ def parse(texts: Iterable[str]) -> tuple[Pattern, ...]:
         raise SettingsError(
             f"confirm is a list of patterns, and {texts!r} is one", hint=f"Write [{texts!r}]."
         )
+    if not isinstance(texts, list | tuple):
+        raise SettingsError(f"confirm is a list of patterns, and {texts!r} is none", hint=_HOW)
     return tuple(map(_parse, texts))
 
 

@@ -36,3 +36,8 @@ class Options:
     max_answer_bytes: int = 64_000_000
     max_frame_bytes: int = 64_000_000
     confirm: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take a list for the tuple that is meant: options are known again by their values."""
+        if isinstance(self.confirm, list):
+            object.__setattr__(self, "confirm", tuple(self.confirm))

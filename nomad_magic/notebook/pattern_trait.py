@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from traitlets import TraitError, TraitType
 
-from nomad_magic.errors import NomadMagicError, SettingsError
+from nomad_magic.errors import SettingsError
 
 
 class Patterns(TraitType[tuple[str, ...], Any]):
@@ -27,20 +27,13 @@ class Patterns(TraitType[tuple[str, ...], Any]):
         """
         from nomad_magic.line import patterns  # noqa: PLC0415 - most set none
 
-        if not isinstance(value, list | tuple | str):
-            wrong = SettingsError(f"confirm is {self.info_text}, and {value!r} is none")
-            self._refuse(obj, wrong)
         try:
             found = patterns.parse(value)
-        except NomadMagicError as error:
-            self._refuse(obj, error)
+        except SettingsError as error:
+            vars(obj)[_WRONG] = str(error)
+            raise TraitError(str(error)) from None
         vars(obj).pop(_WRONG, None)
         return tuple(pattern.text for pattern in found)
-
-    @staticmethod
-    def _refuse(obj: Any, error: NomadMagicError) -> NoReturn:
-        vars(obj)[_WRONG] = str(error)
-        raise TraitError(str(error)) from None
 
 
 _WRONG = "_wrong_patterns"

@@ -134,5 +134,5 @@ async def _of_many(fleet: Fleet) -> Plan:
 
 def _asked(made: Plan, options: Options, values: Mapping[str, set[str]]) -> Plan:
     """Return a plan with the pattern that would ask for it to be confirmed."""
-    match = patterns.first_match(patterns.parse(options.confirm), values)
+    match = patterns.first_match(patterns.parse(options.confirm or ()), values)
     return made if match is None else replace(made, asks=match.text)

@@ -13,7 +13,7 @@ from nomad_magic.line import patterns
 from nomad_magic.record.humanize import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nomad_magic.record.plan import Plan
 
@@ -36,7 +36,7 @@ class Gate:
         SettingsError: A pattern is none.
     """
 
-    def __init__(self, texts: Iterable[str], action: str, word: str | None) -> None:
+    def __init__(self, texts: Sequence[str], action: str, word: str | None) -> None:
         self.plan: Plan | None = None
         self._patterns = patterns.parse(texts)
         self._action = action

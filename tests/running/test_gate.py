@@ -110,7 +110,7 @@ def test_what_no_pattern_holds_for_runs_as_ever(script: Script, pattern: str) ->
     assert (result.ok, result.confirmed) == (True, "")
 
 
-@pytest.mark.parametrize("confirm", [("prod",), ("namspace=x",), "namespace=x"])
+@pytest.mark.parametrize("confirm", [("prod",), ["namspace=x"], "namespace=x", 5, {"job=x"}])
 def test_what_is_no_pattern_keeps_everything_from_running(script: Script, confirm: Any) -> None:
     """Nothing is asked of the agent at all."""
     options = nomad_magic.Options(confirm=confirm)
@@ -208,6 +208,16 @@ def test_an_action_that_is_not_there_is_no_question(embedded_agent: Agent) -> No
     with pytest.raises(nomad_magic.SessionRefused) as plain:
         nomad_magic.run(f"{SERVER} helo", env=embedded_agent.environ)
     assert (caught.value.message, caught.value.hint) == (plain.value.message, plain.value.hint)
+
+
+def test_patterns_may_be_a_list(script: Script) -> None:
+    """As one writes them; options that are equal are still known as that."""
+    script.session = leave
+    options = nomad_magic.Options(confirm=["job=ca*"])  # type: ignore[arg-type]  # see above
+    assert options == nomad_magic.Options(confirm=("job=ca*",))
+    with pytest.raises(nomad_magic.NotConfirmed):
+        run(script, options=options)
+    assert run(script, options=options, confirm="hello").ok
 
 
 # Many at once
