@@ -61,6 +61,7 @@ class Plan:
         left_out: Where it would not run, and why.
         notices: What the user should know before it runs.
         tty: It would have a terminal.
+        takes_input: `-i`: stdin would be passed to it.
         stdin: How many bytes of stdin it would be given; None for none.
         stop: What each press of Stop would do, in this order.
         reach: A second session may look for its process, and signal it.
@@ -78,6 +79,7 @@ class Plan:
     left_out: tuple[LeftOut, ...] = ()
     notices: tuple[str, ...] = ()
     tty: bool = False
+    takes_input: bool = True
     stdin: int | None = None
     stop: tuple[Rung, ...] = field(default=(), repr=False)
     reach: bool = True
@@ -123,8 +125,7 @@ class Plan:
         for text in self._commands():
             yield "command", text
         yield "terminal", "yes (-t)" if self.tty else "no"
-        if self.stdin is not None:
-            yield "stdin", size(self.stdin)
+        yield "stdin", self._input()
         yield "stop", self._stop()
         if self.timeout is not None:
             yield "timeout", f"interrupted after {seconds(self.timeout)}"
@@ -193,6 +194,7 @@ class Plan:
             "left_out": [[one.allocation, one.name, one.reason] for one in self.left_out[:LISTED]],
             "notices": list(self.notices),
             "tty": self.tty,
+            "stdin_bytes": self.stdin,
             "stop": [rung.name.lower() for rung in self.stop],
             "confirm": self.asks or None,
         }
@@ -236,6 +238,11 @@ class Plan:
         for (group, task, version, command), count in counts.items():
             said = f"in group {group}, task {task}, version {version} of the job"
             yield f"{count} × {written(command)}\n{said}"  # noqa: RUF001 - as it is read
+
+    def _input(self) -> str:
+        if not self.takes_input:
+            return "none"
+        return "what is typed, where someone can" if self.stdin is None else size(self.stdin)
 
     def _stop(self) -> str:
         words = "; then ".join(_RUNGS[rung] for rung in self.stop)

@@ -13,13 +13,16 @@ from typing import Final
 from nomad_magic.terminal import Terminal
 from nomad_magic.terminal.cellwidth import table
 from nomad_magic.terminal.folding import joined
-from nomad_magic.terminal.style import DEFAULT, Line
+from nomad_magic.terminal.style import DEFAULT, MOST_PARAMETER_TEXT, Line
 
 LONGEST: Final = 1 << 20
 """How long a line may be, in characters; a longer one comes in pieces of about that."""
 
 _NOT_PLAIN: Final = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
 """What does more than to stand in a line or to end one."""
+
+_SGR: Final = re.compile(r"\x1b\[([0-9:;]*)m")
+"""What changes the style of what follows, and nothing else."""
 
 _MOST_PIECES: Final = 1 << 12
 """In how many pieces a line waits for its end."""
@@ -100,8 +103,8 @@ class Lines(Terminal):
             return [(line.rstrip(" \r"), False) for line in lines]
         done: list[tuple[str, bool]] = []
         for line in lines:
-            if self._idle and self._is_plain(line):
-                done.append((line.rstrip(" \r"), False))
+            if self._idle and (shown := self._shown_at_once(line)) is not None:
+                done.append((shown, False))
                 continue
             self._fed = False
             self.feed(f"{line}\n")
@@ -109,6 +112,20 @@ class Lines(Terminal):
             if self._fed:
                 done += self._given(at_least=self._above())
         return done
+
+    def _shown_at_once(self, line: str) -> str | None:
+        """Return a line of text and colours as it is shown; None where that takes a terminal."""
+        text = _SGR.sub("", line)
+        if not self._is_plain(text):
+            return None
+        shown = text.rstrip("\r")
+        if len(text) != len(line):
+            # A coloured blank at the end is one, and a background may fill what is below.
+            if shown.endswith(" ") or len(shown) > self._out.screen.width:
+                return None
+            for parameters in _SGR.findall(line):
+                self.sgr(parameters[:MOST_PARAMETER_TEXT])
+        return shown.rstrip(" ")
 
     def _is_plain(self, text: str) -> bool:
         r"""Whether every line of a text, the last one's `\n` left out, is shown as it stands."""

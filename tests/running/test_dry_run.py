@@ -70,6 +70,9 @@ def test_a_plan_of_a_named_allocation_is_of_that_one(embedded_agent: Agent) -> N
     assert plan.chosen_from == 0
     assert "random" not in str(plan)
     assert dict(plan.facts())["stdin"] == "5 bytes"
+    for more, said in (("-i=false", "none"), ("-i", "what is typed, where someone can")):
+        plan = nomad_magic.dry_run(f"{more} {line}", env=embedded_agent.environ)
+        assert dict(plan.facts())["stdin"] == said
 
 
 @pytest.mark.parametrize(
