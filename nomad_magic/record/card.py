@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.record import style
+from nomad_magic.record import picture, style
 from nomad_magic.record.facts import Outcome, RunFacts
 from nomad_magic.record.humanize import moment
 from nomad_magic.record.record import Record
@@ -51,7 +51,7 @@ def card(record: Record, *, output: bool = True) -> str:
     if output and (shown := _html(record.lines_that_fit(_length, HTML_CHARACTERS))):
         parts.append(style.window(masked(f"Output of {run.action}"), shown))
     facts = ((label, masked(text)) for label, text in record.facts())
-    parts += [style.details(record.summary, facts, line=output), "</div>"]
+    parts += [picture.pace(run), style.details(record.summary, facts, line=output), "</div>"]
     return "".join(parts)
 
 

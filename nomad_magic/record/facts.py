@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nomad_magic.record.humanize import seconds
 from nomad_magic.record.masking import Masker
+from nomad_magic.record.pace import Pace
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -181,6 +182,7 @@ class RunFacts:
         deeds: What was done to stop it.
         seen: What the last look at its process saw; None where there was none.
         transcript: Everything it wrote.
+        pace: How fast it wrote.
         masker: Knows the secrets of the run.
     """
 
@@ -203,6 +205,7 @@ class RunFacts:
     confirmed: str = ""
     deeds: list[Deed] = field(default_factory=list)
     seen: Sighting | None = None
+    pace: Pace = field(default_factory=Pace, repr=False)
     transcript: Transcript = field(repr=False)
     masker: Masker = field(default_factory=Masker, repr=False)
 

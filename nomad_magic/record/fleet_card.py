@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.record import style
+from nomad_magic.record import picture, style
 from nomad_magic.record.facts import Outcome
 
 if TYPE_CHECKING:
@@ -56,7 +56,11 @@ def fleet_card(record: FleetRecord) -> str:
         f'<div style="{_GROUP}">{escape(shown(heading))}</div>' for heading in filter(None, more)
     ]
     facts = ((label, shown(text)) for label, text in record.facts())
-    parts += [style.details(record.summary, facts, line=True), "</div>"]
+    parts += [
+        picture.durations(result.runs.values()),
+        style.details(record.summary, facts, line=True),
+        "</div>",
+    ]
     return "".join(parts)
 
 

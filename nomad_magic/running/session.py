@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.target import Target
     from nomad_magic.nomad.websocket import ExecConnection
     from nomad_magic.record.sighting import Sighting
+    from nomad_magic.record.transcript import StreamName
     from nomad_magic.running.events import Listener
     from nomad_magic.running.lines import AsyncLineIterator, LineIterator
 
@@ -308,7 +309,7 @@ class Session(Handle["ActionResult"]):
             self._protocol,
             self._throttle,
             link_timeout=self.options.link_timeout,
-            write=self.result.transcript.write,
+            write=self._wrote,
             notify=lambda: self._listeners.tell(Output(self.result.transcript.size)),
         )
         expiring: list[Coroutine[Any, Any, None]] = []
@@ -323,6 +324,10 @@ class Session(Handle["ActionResult"]):
             await connection.close()
         return talk.failure
 
+    def _wrote(self, stream: StreamName, data: bytes) -> None:
+        self.result.pace.wrote(time.monotonic() - self._began, len(data))
+        self.result.transcript.write(stream, data)
+
     async def _expire(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self._wind_down(self.options.grace, StopReason.TIMEOUT)
@@ -336,6 +341,8 @@ class Session(Handle["ActionResult"]):
         self._stopper.wind_down(grace, reason)
 
     def _resize(self, height: int, width: int) -> None:
+        if self._began and width != self.result.width:
+            self.result.pace.was_resized(self.elapsed)
         self.result.width = width
         self._protocol.resize(height, width)
 

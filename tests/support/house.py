@@ -52,6 +52,7 @@ ENTRIES = {
 
 PURE = {
     *("errors", "go", "record.facts", "record.folding", "record.humanize", "record.markdown"),
+    *("record.pace", "record.picture"),
     *("record.masking", "record.style"),
     *("record.sighting", "record.spellings", "record.userinfo", "record.visible"),
     *(
