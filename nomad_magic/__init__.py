@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -128,14 +129,28 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOMES[name]
-    # What is loaded stays: looking for garbage among it takes a twentieth of a short run.
+    if home not in sys.modules:
+        _load(home)
+    return getattr(importlib.import_module(home), name)
+
+
+def _load(home: str) -> None:
+    """Load a module and look for no garbage meanwhile, nor afterwards among what was loaded.
+
+    It stays, and to look at all of it takes a tenth of a short run.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:
         if home.startswith(f"{__name__}.running."):
             # Before anything else of ours asks for one of them.
             importlib.import_module(f"{__name__}.nomad.libraries")
-        return getattr(importlib.import_module(home), name)
+        importlib.import_module(home)
+        if collecting and not gc.get_freeze_count():
+            # Both at once make all that there is as old as what has stayed for long.  The next
+            # collection would else go through it; what someone has frozen stays as it is.
+            gc.freeze()
+            gc.unfreeze()
     finally:
         if collecting:
             gc.enable()

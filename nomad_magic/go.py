@@ -14,10 +14,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus, unquote
+
+from nomad_magic.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -114,8 +116,7 @@ def to_bytes(text: str) -> bytes:
 # URLs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Url:
+class Url(Value):
     """What `url.Parse` reads of a URL, as far as anyone here asks.
 
     Attributes:
@@ -264,8 +265,7 @@ def _escape_problem(pattern: re.Pattern[str], text: str) -> str:
 # PEM
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PemBlock:
+class PemBlock(Value):
     """One block of a PEM file.
 
     Attributes:
@@ -300,7 +300,7 @@ _PEM_BEGIN: Final = b"-----BEGIN "
 _PEM_END: Final = b"\n-----END "
 _DASHES: Final = b"-----"
 # Python's own check lets signs of equality through that are too many.
-_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_BASE64 = rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 
 
 def _pem_block(text: bytes, end: int) -> tuple[PemBlock, int] | None:
@@ -332,7 +332,7 @@ def _pem_block(text: bytes, end: int) -> tuple[PemBlock, int] | None:
     if trailer != kind + _DASHES:
         return None
     coded = text[at : max(at, end)].translate(None, b" \t\r\n")
-    if not _BASE64.fullmatch(coded):
+    if not re.fullmatch(_BASE64, coded):
         return None
     data = base64.b64decode(coded)
     return PemBlock(kind=kind.decode("latin-1"), headers=headers, data=data), size

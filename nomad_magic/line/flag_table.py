@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """One flag of the command line.
 
     Attributes:
@@ -121,7 +119,7 @@ def fleet_help_text() -> str:
     for group, title in groups:
         parts.append(f"{title}:")
         parts += [
-            _help_of(replace(flag, default=needed.get(flag.name, flag.default)))
+            _help_of(flag._replace(default=needed.get(flag.name, flag.default)))
             for flag in (*FLEET_FLAGS, *flags)
             if flag.group == group
         ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from nomad_magic.errors import NAMED_AGAIN, FlagError, UsageError
@@ -20,6 +20,7 @@ from nomad_magic.line import mistakes
 from nomad_magic.line.flag_table import BY_NAME, FLAGS, help_text
 from nomad_magic.record.masking import MASK
 from nomad_magic.record.userinfo import has_password, without_password
+from nomad_magic.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,8 +43,7 @@ class HelpRequested(Exception):
         self.warnings = warnings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionArgs:
+class ActionArgs(Value):
     """What a line asks for; of the environment only the colours are in it.
 
     Attributes:

@@ -33,8 +33,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nomad_magic.errors import LineError
 
@@ -44,8 +43,7 @@ if TYPE_CHECKING:
     Look = Callable[[str], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line split into words.
 
     Attributes:

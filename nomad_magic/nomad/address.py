@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from nomad_magic.go import (
     split_port,
 )
 from nomad_magic.record.userinfo import without_password
+from nomad_magic.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,7 @@ HIGHEST_PORT: Final = 65535
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(Value):
     """An address as Go's `url.Parse` reads it, path and query left out.
 
     Attributes:
@@ -186,12 +186,9 @@ def parse_address(text: str, source: str = "") -> Address:
     )
 
 
-_ASSIGNMENT = re.compile(
-    r"(?:export\s+)?(?:NOMAD_ADDR|HTTPS?_PROXY)\s*=|--?address=", re.IGNORECASE
-)
-
-
-_STOP = re.compile(r":[0-9]+[.!]+$")
+# Not compiled before there is an address that is odd.
+_ASSIGNMENT: Final = r"(?i)(?:export\s+)?(?:NOMAD_ADDR|HTTPS?_PROXY)\s*=|--?address="
+_STOP: Final = r":[0-9]+[.!]+$"
 
 
 _AROUND: Final = frozenset("\"'`=<>(){}|,;")
@@ -238,13 +235,13 @@ def _peel(text: str) -> tuple[list[str], str, list[str]]:
     before: list[str] = []
     after: list[str] = []
     while text:
-        if match := _ASSIGNMENT.match(text):
+        if match := re.match(_ASSIGNMENT, text):
             before.append(match.group())
             text = text[match.end() :]
         elif _is_odd(text[0]):
             before.append(text[0])
             text = text[1:]
-        elif _is_odd(text[-1]) or _STOP.search(text):
+        elif _is_odd(text[-1]) or re.search(_STOP, text):
             after.insert(0, text[-1])
             text = text[:-1]
         else:

@@ -98,6 +98,15 @@ def files_of(files: TLSFiles) -> list[str] | None:
     return list(filter(None, paths))
 
 
+def stamp(path: str) -> tuple[str, int, int]:
+    """Return what changes when a file does: its time and its size, beside its name."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return (path, 0, 0)
+    return (path, found.st_mtime_ns, found.st_size)
+
+
 # What we show
 
 

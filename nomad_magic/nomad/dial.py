@@ -245,4 +245,6 @@ def _resolve(host: str, port: int, flags: int) -> list[Any]:
         # The system takes an interface's name for link-local addresses only; Go for any.
         index = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
         return [(*info[:4], (*info[4][:3], index)) for info in _resolve(address, port, flags)]
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    # As bytes where they do: for text Python loads its codec of international names.
+    name = host.encode() if host.isascii() else host
+    return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from nomad_magic.errors import SettingsError
 from nomad_magic.go import Url, go_quote, parse_url, split_port, to_bytes
 from nomad_magic.nomad.address import HIGHEST_PORT
 from nomad_magic.record.userinfo import address_secrets, without_password
+from nomad_magic.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,8 +30,7 @@ USABLE: Final = frozenset({"http", "https"})
 _NAME = re.compile(r"[\w.%:~-]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxies:
+class Proxies(Value):
     """The proxies that the environment names.
 
     Attributes:

@@ -8,9 +8,9 @@ the host that was named.
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
-from nomad_magic.go import go_quote
+from nomad_magic.go import go_quote, to_bytes
 
 MOST: Final = 10
 """How many requests are made for one question, as by Go's client."""
@@ -19,6 +19,10 @@ OF_GET: Final = frozenset({301, 302, 303, 307, 308})
 OF_UPGRADE: Final = frozenset({301, 307, 308})
 
 _PORTS: Final = {"http": 80, "https": 443}
+
+_IN_A_TARGET: Final = "!#$%&'()*+,/:;=?@[\\]^|"
+"""What may stand in a request's first line besides letters, digits and `-._~`; the rest is
+percent-encoded."""
 
 
 def target(url: str, location: str) -> str:
@@ -29,7 +33,7 @@ def target(url: str, location: str) -> str:
         location: As the answer has it.
     """
     try:
-        joined = urljoin(url, location)
+        joined = urljoin(url, quote(to_bytes(location), safe=_IN_A_TARGET))
         return joined if _origin(joined) == _origin(url) else ""
     except ValueError:
         return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nomad_magic.errors import LocateError, RequestError, UnexpectedAnswer
@@ -24,6 +24,7 @@ from nomad_magic.nomad.models import (
     Node,
     Task,
 )
+from nomad_magic.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from nomad_magic.record.facts import Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved:
+class Resolved(Value):
     """Where an action is to run.
 
     Attributes:

@@ -24,19 +24,19 @@ _OTHER_PORTS: Final = {
 }
 
 _NEVER_NOMADS: Final = frozenset({407, 413, 414, 502, 503, 504})
-_NOMADS_WORDS: Final = re.compile(
-    r"permission denied|token not found|token expired|no path to region|no cluster leader"
+# Not compiled before there is a stranger.
+_NOMADS_WORDS: Final = (
+    r"(?i)permission denied|token not found|token expired|no path to region|no cluster leader"
     r"|rpc error|lookup failed|UUID|(job|alloc|node|eval|namespace)\w* not found|unknown job"
-    r"|websocket|rate limit|HTTP request to an HTTPS server",
-    re.IGNORECASE,
+    r"|websocket|rate limit|HTTP request to an HTTPS server"
 )
 
 # Go's server, then nginx; a TLS server that answers in TLS to what it cannot read sends an alert
 # (RFC 8446, section 6), which begins with these two bytes.
-_WANTS_TLS: Final = re.compile(r"HTTP request (to an HTTPS server|was sent to HTTPS port)")
+_WANTS_TLS: Final = r"HTTP request (to an HTTPS server|was sent to HTTPS port)"
 _ALERT: Final = re.escape(r"\x15\x03")
 
-_TITLE: Final = re.compile(r"<title[^>]*>\s*(.*?)\s*</title", re.IGNORECASE | re.DOTALL)
+_TITLE: Final = r"(?is)<title[^>]*>\s*(.*?)\s*</title"
 _TITLE_SHOWN: Final = 60
 _LINE_SHOWN: Final = 120
 
@@ -81,7 +81,7 @@ def answer_hint(status: int, body: str, headers: Mapping[str, str], address: Add
         headers: As for `in_between`.
         address: Where the request went.
     """
-    if address.scheme == "http" and _WANTS_TLS.search(body):
+    if address.scheme == "http" and re.search(_WANTS_TLS, body):
         return _tls_there(address)
     hint = in_between(status, body, headers)
     return f"{_port_hint(address)} {hint}".strip() if hint else ""
@@ -102,11 +102,11 @@ def in_between(status: int, body: str, headers: Mapping[str, str]) -> str:
         # Half of an answer, or another one.
         return ""
     page = body.lstrip().startswith("<") or "html" in headers.get("Content-Type", "").lower()
-    own = marked(headers) or _NOMADS_WORDS.search(body)
+    own = marked(headers) or re.search(_NOMADS_WORDS, body)
     if own and not page and status not in _NEVER_NOMADS:
         return ""
     server = headers.get("Server", "")
-    title = _TITLE.search(body)
+    title = re.search(_TITLE, body)
     first = first_line(body)
     return (
         "That is not Nomad's answer: it comes from another server, or from something between here "

@@ -8,7 +8,7 @@ documentation lists the variables under "Commands").
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from nomad_magic.go import parse_bool
@@ -17,6 +17,7 @@ from nomad_magic.nomad.proxies import Proxies, proxies
 from nomad_magic.record.facts import Place
 from nomad_magic.record.masking import Masker
 from nomad_magic.record.userinfo import address_secrets, basic_auth_secrets
+from nomad_magic.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:4646"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TLSFiles:
+class TLSFiles(Value):
     """The TLS settings as given: paths, a name and a switch; nothing is read here.
 
     Attributes:
@@ -57,8 +57,7 @@ class TLSFiles:
         return any(paths) or bool(self.server_name) or self.skip_verify
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Value):
     """The agent that a run talks to, and as whom.
 
     Attributes:

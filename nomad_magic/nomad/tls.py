@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,12 +41,4 @@ def fingerprint(files: TLSFiles, *, needed: bool = True) -> tuple[object, ...]:
     from nomad_magic.nomad import certificates  # noqa: PLC0415 - as above
 
     paths = certificates.files_of(files)
-    return (files, None) if paths is None else (files, *map(_stamp, paths))
-
-
-def _stamp(path: str) -> tuple[str, int, int]:
-    try:
-        stat = Path(path).stat()
-    except OSError:
-        return (path, 0, 0)
-    return (path, stat.st_mtime_ns, stat.st_size)
+    return (files, None) if paths is None else (files, *map(certificates.stamp, paths))

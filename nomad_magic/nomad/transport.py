@@ -20,7 +20,7 @@ import contextlib
 import ssl
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import h11
@@ -30,6 +30,7 @@ from nomad_magic.nomad.address import HIGHEST_PORT
 from nomad_magic.nomad.dial import EarlyDial, dial, dial_unix
 from nomad_magic.nomad.libraries import httpx
 from nomad_magic.nomad.stream import Stream
+from nomad_magic.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -63,8 +64,7 @@ class Unanswered(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(Value):
     """How an agent is reached.
 
     Attributes:

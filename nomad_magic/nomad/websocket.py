@@ -74,8 +74,8 @@ class Handshake:
             InvalidHandshake: It is not a websocket's; its connection is closed.
         """
         exchange: Exchange = response.extensions["exchange"]
-        headers = Headers(response.headers.multi_items())
         try:
+            headers = Headers(response.headers.multi_items())
             self._protocol.process_response(Response(response.status_code, "", headers))
         except InvalidHandshake:
             exchange.stream.close()

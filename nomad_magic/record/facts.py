@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from nomad_magic.record.humanize import seconds
 from nomad_magic.record.masking import Masker
 from nomad_magic.record.pace import Pace
+from nomad_magic.value import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -106,8 +107,7 @@ _DEEDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class Deed(Value):
     """A rung that was climbed.
 
     Attributes:
@@ -128,8 +128,7 @@ class Deed:
         return _DEEDS.get(self.rung, self.rung.name.lower())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Value):
     """Where an action runs; fields are empty until they are known."""
 
     address: str = ""
@@ -158,7 +157,7 @@ class Place:
         return f"allocation {self.allocation[:SHORT_ID]}{node}"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class RunFacts:
     """One run of an action, as far as it has got.
 

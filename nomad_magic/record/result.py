@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nomad_magic.record.facts import RunFacts
@@ -16,6 +15,7 @@ from nomad_magic.record.transcript import MEMORY_BYTES, STREAMS, Transcript
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from nomad_magic.record.record import Record
     from nomad_magic.record.sighting import Sighting
@@ -121,6 +121,8 @@ class ActionResult(RunFacts):
 
         Both streams are in it, in the order in which they came.
         """
+        from pathlib import Path  # noqa: PLC0415 - a run is shorter without it
+
         target = Path(path)
         with target.open("wb") as file:
             for _, data in self._masked():

@@ -14,7 +14,6 @@ import codecs
 import hashlib
 import io
 import os
-import tempfile
 import threading
 import time
 from array import array
@@ -216,6 +215,9 @@ class Transcript:
         """Append to the file, which leaves memory first when it grows; say whether it took it."""
         try:
             if self._size + len(data) > self._memory and isinstance(self._file, io.BytesIO):
+                # Most actions write little: they need neither a file nor what makes one.
+                import tempfile  # noqa: PLC0415 - see above
+
                 # Unbuffered, so that a full disk shows here and what is in memory stays.
                 file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the result does
                 try:

@@ -22,8 +22,9 @@ _HIDDEN: Final = (
 # Joiners belong to a script or to an emoji where both neighbours do.
 _JOINERS: Final = "(?<![^\\x00-\\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\\x00-\\x7f])"
 
-_IN_NAMES: Final = re.compile(f"[{_HIDDEN}]|{_JOINERS}")
-_IN_TEXT: Final = re.compile(rf"(?!\n|\t)[{_HIDDEN}]|{_JOINERS}")
+# Not compiled before the first text that has one: most have none.
+_IN_NAMES: Final = f"[{_HIDDEN}]|{_JOINERS}"
+_IN_TEXT: Final = rf"(?!\n|\t)[{_HIDDEN}]|{_JOINERS}"
 
 
 def visible(text: str) -> str:
@@ -33,12 +34,12 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _IN_TEXT.sub(_written, text.replace("\r\n", "\n"))
+    return re.sub(_IN_TEXT, _written, text.replace("\r\n", "\n"))
 
 
 def visible_name(text: str) -> str:
     """Return a name in the same way, in one line: it has no ends of lines of its own."""
-    return text if text.isprintable() and text.isascii() else _IN_NAMES.sub(_written, text)
+    return text if text.isprintable() and text.isascii() else re.sub(_IN_NAMES, _written, text)
 
 
 def _written(found: re.Match[str]) -> str:

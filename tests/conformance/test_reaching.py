@@ -99,7 +99,11 @@ def begin(agent: nomads.Agent) -> Iterator[Begin]:  # noqa: ARG001 - it is named
         session = nomad_magic.start(LINE.format(task, flag, action))
         sessions.append(session)
         until(lambda: bool(below() - before), seconds=20, what="its process")
-        new = {one.pid: (one.create_time(), one.ppid()) for one in below() - before}
+        new: dict[int, tuple[float, int]] = {}
+        for each in below() - before:
+            # What it has started may end meanwhile.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                new[each.pid] = (each.create_time(), each.ppid())
         first = min((at, pid) for pid, (at, parent) in new.items() if parent not in new)
         return session, first[1]
 

@@ -215,6 +215,14 @@ UPGRADE_FAULTS = [
         says(b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", stall),
         UNKNOWN, "bad handshake.*may have been started",
     ),
+    upgrade(
+        "101 with a header of an odd value",
+        says(
+            b"HTTP/1.1 101 S\r\nServer: \x01\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+            stall,
+        ),
+        UNKNOWN, "bad handshake.*may have been started",
+    ),
 ]  # fmt: skip
 
 CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -171,15 +172,55 @@ def test_the_interpreter_ends_its_actions_when_it_ends(agent: Agent) -> None:
     assert printed(script, agent).split()[1] == b"130"
 
 
-def test_nothing_of_ipython_is_loaded(agent: Agent) -> None:
-    """A whole run from Python imports no IPython, and importing the package no socket library."""
+NEEDLESS = {
+    # Front ends, and how a run is shown in them; the embedded agent.
+    *("IPython", "ipywidgets", "traitlets", "nomad_magic.notebook", "nomad_magic.agent"),
+    *("nomad_magic.terminal", "nomad_magic.record.record", "nomad_magic.record.card"),
+    # What many runs, TLS and a second session need.
+    *("nomad_magic.running.fleet", "nomad_magic.nomad.survey", "nomad_magic.nomad.certificates"),
+    *("nomad_magic.nomad.reach", "nomad_magic.nomad.look_shell"),
+    # What the libraries ask for and never use in a run; what is made for outputs that are large.
+    *("httpx._main", "click", "rich", "anyio", "httpcore", "idna", "mimetypes", "platform"),
+    *("importlib.metadata", "typing_extensions", "textwrap", "shutil", "bz2", "lzma"),
+    *("encodings.idna", "html"),
+}
+"""What makes the start of a short script longer, and is no use to it."""
+
+
+def test_a_short_run_loads_no_more_than_it_needs(agent: Agent) -> None:
+    """Importing the package loads no socket library; a whole run no IPython, and no more besides.
+
+    What was loaded counts as old from then on, so that no collection of garbage goes through it.
+    """
     script = (
-        "import sys, nomad_magic\n"
-        "early = {'httpx', 'websockets', 'asyncio', 'IPython', 'ssl'} & set(sys.modules)\n"
-        f"nomad_magic.run('{SERVER} hello')\n"
-        "print(sorted(early), 'IPython' in sys.modules)\n"
+        "import gc, sys\n"
+        "before = set(sys.modules)\n"
+        "import nomad_magic\n"
+        "early = {'h11', 'httpx', 'websockets', 'asyncio', 'IPython', 'ssl'} & set(sys.modules)\n"
+        "run = nomad_magic.run\n"
+        "young = sum(len(gc.get_objects(generation)) for generation in (0, 1))\n"
+        f"run('{SERVER} hello')\n"
+        f"needless = {NEEDLESS!r} & (set(sys.modules) - before)\n"
+        "print(sorted(early), sorted(needless), young < 1000)\n"
+        "print(gc.isenabled(), gc.get_freeze_count())\n"
     )
-    assert printed(script, agent).strip() == b"[] False"
+    assert printed(script, agent).split() == b"[] [] True True 0".split()
+
+
+def test_loading_leaves_the_collector_as_it_was() -> None:
+    """Turned off it stays off, and what someone has frozen stays frozen."""
+    gc.freeze()
+    gc.disable()
+    try:
+        nomad_magic._load("nomad_magic.running.api")
+        assert not gc.isenabled()
+        gc.enable()
+        nomad_magic._load("nomad_magic.running.api")
+        assert gc.isenabled()
+        assert gc.get_freeze_count()
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def test_a_session_that_takes_its_time_loses_nothing() -> None:

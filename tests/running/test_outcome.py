@@ -333,6 +333,19 @@ def test_a_redirect_on_the_same_host_is_followed(script: Script, status: int) ->
     assert script.headers[1]["X-Nomad-Token"] == "t0ken"
 
 
+def test_a_redirect_to_what_a_request_cannot_name(script: Script) -> None:
+    """What is more than the printable part of ASCII goes out percent-encoded, and stands so."""
+    location = '/moved now/%20?x="é'.encode().decode("latin-1")
+    script.answers["/v1/jobs"] = redirect(302, location)
+    script.answers["/moved"] = answer("gone", 500)
+    moved = "/moved%20now/%20?x=%22%C3%A9"
+    assert "500 (gone)" in failure(script).message
+    assert script.requests[1] == moved
+    script.answers["/v1/jobs"] = redirect(302, script.address)
+    failure(script)
+    assert script.requests[-1] == "/"
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_an_upgrade_is_redirected_to_a_path(script: Script, status: int) -> None:
     """Its query stays as it was; of a 302 the CLI follows none."""

@@ -28,7 +28,7 @@ STOREYS = (
     ("errors",),
     ("record",),
     ("terminal",),
-    ("go", "fork"),
+    ("go", "fork", "value"),
 )
 """From the top: a room imports from its own and from those below it, for types as well."""
 
@@ -53,7 +53,7 @@ ENTRIES = {
 PURE = {
     *("errors", "go", "record.facts", "record.folding", "record.humanize", "record.markdown"),
     *("record.pace", "record.picture"),
-    *("record.masking", "record.style"),
+    *("value", "record.masking", "record.style"),
     *("record.sighting", "record.spellings", "record.userinfo", "record.visible"),
     *(
         "nomad.address",
