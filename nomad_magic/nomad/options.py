@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,7 @@ class Options:
             counts as lost.  A silent action is none: the agent is asked.
         max_answer_bytes: How large an answer to a request may be, unpacked, in bytes.
         max_frame_bytes: How large a message of an exec session may be, in bytes.
+        log_dir: The folder of a log, in which each run has a folder; None for no log.
     """
 
     connect_timeout: float = 10.0
@@ -33,3 +38,4 @@ class Options:
     link_timeout: float = 60.0
     max_answer_bytes: int = 64_000_000
     max_frame_bytes: int = 64_000_000
+    log_dir: str | os.PathLike[str] | None = None

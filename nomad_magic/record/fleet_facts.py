@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nomad_magic.record.facts import Outcome, Place
 from nomad_magic.record.grouping import grouped, labels
 from nomad_magic.record.masking import Masker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from nomad_magic.record.facts import Logged
     from nomad_magic.record.grouping import Group
     from nomad_magic.record.result import ActionResult
 
@@ -47,6 +49,8 @@ class FleetFacts:
         left_out: Where the action was not to run, and why.
         notices: What the user should know besides, in the order it came up.
         run_id: Names all of it.
+        logged: As of a run.
+        journal: As of a run.
         masker: Knows the secrets of the runs.
         runs: The results by their allocations' ids.
     """
@@ -60,6 +64,10 @@ class FleetFacts:
     left_out: list[LeftOut] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     run_id: str = ""
+    logged: Logged | None = None
+    journal: Callable[[str, Mapping[str, str], Mapping[str, Any]], None] | None = field(
+        default=None, repr=False
+    )
     masker: Masker = field(default_factory=Masker)
     runs: dict[str, ActionResult] = field(default_factory=dict)
 

@@ -17,7 +17,7 @@ from nomad_magic.record.facts import Outcome, Rung
 from nomad_magic.record.fleet_facts import LeftOut
 from nomad_magic.record.fleet_result import FleetResult
 from nomad_magic.record.result import ActionResult
-from nomad_magic.running import leaving, outcome
+from nomad_magic.running import history, leaving, outcome
 from nomad_magic.running.handle import Handle
 from nomad_magic.running.session import Session
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.survey import Spot, Survey
     from nomad_magic.nomad.target import Target
     from nomad_magic.running.events import Listener
+    from nomad_magic.running.log import FleetLog
 
 TOO_MANY: Final = 429
 """What an agent answers that has too many connections already: it has not looked at the request."""
@@ -95,6 +96,11 @@ class Fleet(Handle["FleetResult"]):
         self._listeners: list[Listener] = []
         self._told = asyncio.Event()
         self._told.set()
+        self._log: FleetLog | None = None
+        if options.log_dir is not None:
+            from nomad_magic.running.log import FleetLog  # noqa: PLC0415 - most have none
+
+            self._log = FleetLog(result, options.log_dir)
 
     def __repr__(self) -> str:
         return f"<Fleet {self.result.action}: {self.result.state}>"
@@ -199,7 +205,13 @@ class Fleet(Handle["FleetResult"]):
         try:
             failure = await outcome.caught(self._ask_and_run())
         finally:
-            self._finish(failure)
+            self._conclude(failure)
+            try:
+                if self._log is not None:
+                    await self._log.end()
+            finally:
+                self._over()
+                history.ended(self)
 
     async def _ask_and_run(self) -> None:
         client = cache.client(self.target, self.options)
@@ -212,6 +224,8 @@ class Fleet(Handle["FleetResult"]):
         self._most = await sessions_at_once(client, self.line.parallel)
         self._located = True
         await self._told.wait()
+        if self._log is not None and spots and not self._closed:
+            await self._log.begin()
         self.result.started, self._began = datetime.now().astimezone(), time.monotonic()
         left = iter(spots)
         workers = [
@@ -295,6 +309,7 @@ class Fleet(Handle["FleetResult"]):
             stdin=self._stdin if self.line.args.stdin else None,
             size=self._size,
             spot=spot,
+            fleet=self.result.run_id,
         )
         for listener in self._listeners:
             session.listen(listener)
@@ -304,7 +319,7 @@ class Fleet(Handle["FleetResult"]):
         del self._running[key]
         return session
 
-    def _finish(self, failure: NomadMagicError | None) -> None:
+    def _conclude(self, failure: NomadMagicError | None) -> None:
         result = self.result
         if self._began:
             result.duration = time.monotonic() - self._began
@@ -312,7 +327,6 @@ class Fleet(Handle["FleetResult"]):
         self.error = failure or outcome.fleet_failure(result, self._failures)
         if self.error is not None:
             leaving.settle(self.error, result.masker.shown)
-        self._over()
 
     def _rerun(self, allocations: list[str]) -> FleetResult:
         made = Fleet(

@@ -13,7 +13,7 @@ from nomad_magic.nomad.protocol import State
 from nomad_magic.nomad.resolve import Resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
@@ -60,6 +60,7 @@ class Opening:
         spot: Where it is to run, where that was found already.
         located: As for `Resolver`.
         notice: As for `Resolver`.
+        before: Is waited for before the action is asked for.
 
     Attributes:
         resolved: Where the action is to run, once that is known.
@@ -76,11 +77,13 @@ class Opening:
         spot: Spot | None,
         located: Callable[[Place, tuple[str, ...] | None], None],
         notice: Callable[[str], None],
+        before: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self.resolved: Resolved | None = None
         self.asked: float | None = None
         self._args = args
         self._protocol = protocol
+        self._before = before
         self._resolver: Resolver | _Known = (
             Resolver(
                 args, client, choose=random.SystemRandom().choice, located=located, notice=notice
@@ -125,6 +128,8 @@ class Opening:
         try:
             self._connector.begin(await self._resolver.find())
             self.resolved = await self._resolver.look()
+            if self._before is not None:
+                await self._before()
             self.asked = clock.now()
             return await self._connector.open(self.resolved, self._args)
         finally:

@@ -207,7 +207,7 @@ class WidgetView(View["Session"]):
         # Looked at once: a page may answer at any moment.
         anew = self._text is not None or not (front_end.answered or self._widget.background)
         never_began = result.started is None and self.session.error is not None
-        record, metadata = bundle(Record(result))
+        record, metadata = (NOTHING, {}) if never_began else bundle(Record(result))
         if anew or never_began:
             # The record stands elsewhere; of a run that never began the error says all there is.
             self._publish(self._display, NOTHING, update=True)
@@ -228,8 +228,8 @@ class WidgetView(View["Session"]):
                 "widget": self._widget.model_id,
                 "before": self._announced["text/plain"],
                 "head": head,
-                "record": NOTHING if never_began else record,
-                "metadata": {} if never_began else metadata,
+                "record": record,
+                "metadata": metadata,
             }
         )
         if not self._output.reloaded:
@@ -245,9 +245,12 @@ class WidgetView(View["Session"]):
 
     def _announcement(self) -> dict[str, str]:
         """Return what stands above the widget, as far as the run has got."""
-        made = announcement(self.session.result, line=not self._literal)
+        result = self.session.result
+        made = announcement(result, line=not self._literal)
         if self._unseen and not self.session.done:
             made["text/plain"] += NO_PAGE_IN_BACKGROUND.format(packages=widget.needed())
+        if result.journal is not None:
+            result.journal("line", made, {})
         return made
 
     def _announce(self, *, update: bool = True) -> None:
