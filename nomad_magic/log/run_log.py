@@ -346,9 +346,8 @@ class RunLog:
             written.set()
 
     def _fail_at(self, streams: Streams, error: OSError) -> None:
-        self._fail(
-            error, f"Of this run's output the log has the first {short_size(streams.kept)} only"
-        )
+        first = f"the first {short_size(streams.kept)} only" if streams.kept else "nothing"
+        self._fail(error, f"Of this run's output the log has {first}")
 
     def _fail(self, error: OSError, what: str) -> None:
         """Say what went wrong, once."""

@@ -119,15 +119,18 @@ class Streams:
                 hashes[stream].update(data)
         except OSError:
             self.full = True
-            # The piece before it goes too: the record of the end is to have room.
-            self.back()
+            self._cut()
             raise
         self._before, self._kept = before, _Kept(self._reader.position, sizes, hashes)
 
     def back(self) -> None:
-        """Take the last piece out of the files."""
+        """Take the last piece out of the files: something else is to have its room."""
         self.full = True
         self._kept = self._before
+        self._cut()
+
+    def _cut(self) -> None:
+        """Take out of the files what is not whole."""
         for stream, file in self.files.items():
             with contextlib.suppress(OSError):
                 os.ftruncate(file, self._kept.sizes[stream])

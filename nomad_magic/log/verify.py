@@ -261,6 +261,9 @@ class _Verifier:
         if place is not None and self._ran_again(run, place):
             self._note(place, f"{run.words} ({words}) was before: the cell was run again")
             return
+        if place is None and (count := run.cell.get("count")):
+            self._say(None, f"In [{count}] is gone, with the record of {run.words} ({words})")
+            return
         lost = place is not None and any(WIDGET in one.data for one in place.outputs)
         self._say(
             place,

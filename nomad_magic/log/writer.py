@@ -86,10 +86,9 @@ class Writer:
             again = [copier for copier in copiers if copier.copy()]
             with self._news:
                 self._busy = False
-                if copiers:
-                    hurry = again or self._due == 0.0
-                    self._due = 0.0 if hurry else time.monotonic() + TURN_SECONDS
-                self._copiers |= dict.fromkeys(again)
+                if again:
+                    self._due = 0.0
+                    self._copiers |= dict.fromkeys(again)
                 self._news.notify_all()
 
     def _next(self) -> tuple[list[Work], list[Copier]]:
@@ -102,7 +101,9 @@ class Writer:
                 self._news.wait(self._due - now if self._copiers else None)
             work, copiers = list(self._work), list(self._copiers) if due else []
             self._work.clear()
-            if due:
+            if copiers:
+                # Whoever is in a hurry meanwhile says so.
+                self._due = now + TURN_SECONDS
                 self._copiers.clear()
             self._busy = True
             return work, copiers

@@ -79,7 +79,7 @@ def cell(shell: InteractiveShell) -> Cell | None:
     return Cell(
         notebook=str(notebook),
         id=str(parent.get("metadata", {}).get("cellId") or ""),
-        # The shell's own count is of this cell or of the next one, as the version of IPython has it.
+        # The shell's own count is this cell's or the next one's, as IPython's version has it.
         execution=int(shell.displayhook.prompt_count),
         source=hashlib.sha256(source_text(source).encode("utf-8", "surrogatepass")).hexdigest(),
     )
