@@ -92,9 +92,18 @@ class RunEntry:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What its record says, as in a notebook's metadata; empty where no log has it."""
+        """What its record says, as in a notebook's metadata; empty where no log has it.
+
+        `nomad_magic.look` takes it.  Of a run whose end is not known `started` is when the log was
+        written, right before the action was asked for.
+        """
         record = None if self.folder is None else read_record(self.folder)
-        return {} if record is None else dict(record.get("record") or {})
+        if record is None:
+            return {}
+        facts = dict(record.get("record") or {})
+        if record.get("state") != "ended":
+            facts["started"] = facts.get("started") or record.get("began")
+        return facts
 
     def _stream(self, name: StreamName) -> bytes:
         if self.is_fleet:

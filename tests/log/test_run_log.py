@@ -207,8 +207,8 @@ def test_a_kernel_that_is_killed_leaves_what_had_come(script: Script, tmp_path: 
     assert [note.partition(": started, end not known")[0] for note in verdict.notes] == [
         f"cell 1: run {newest.run_id} of hello"
     ]
-    for kind in filled:
-        other = {**filled, kind: filled[kind].replace("redis", "other", 1)}
+    for kind, text in filled.items():
+        other = {**filled, kind: text.replace("redis", "other", 1)}
         (words,) = judged(tmp_path, other, metadata).findings
         assert "is not what was to stay if its kernel died" in words
     changed = {"nomad_magic": {**metadata["nomad_magic"], "action": "other"}}
