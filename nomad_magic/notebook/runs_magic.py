@@ -33,13 +33,13 @@ class RunsMagic:
 
         Examples::
 
-            %nomad_runs
-            %nomad_runs ~/runs
-            r = %nomad_runs
+            %nomad_runs ~/nomad-runs
+            %nomad_runs "$HOME/nomad-runs"
+            r = %nomad_runs ./runs
 
-        The first shows those of this kernel, and of the log that `%config NomadMagics.log_dir`
-        names, the second those of another log too.  The third keeps them: a list, newest first,
-        each with .state, .exit_code, .target, .run_id, .stdout and .stderr.
+        Without a folder it is that of `%config NomadMagics.log_dir`; where there is none, the runs
+        of this kernel alone.  The value is a list, newest first, each with .state, .exit_code,
+        .target, .run_id, .stdout and .stderr.
 
         Help: the README's section on the log says what is in it, and how a notebook is held
         against it.
