@@ -158,11 +158,7 @@ class _Verifier:
     def _of_record(self, one: Found) -> Iterator[str]:
         run = self._log.runs.get(one.run_id)
         if run is None:
-            yield (
-                f"its record is of run {one.run_id}, which the log does not have"
-                if one.run_id
-                else "it has what looks like a record and says of no run that it is its"
-            )
+            yield _of_unknown(one)
             return
         if one.facts is not None and one.facts.get("outcome") == _UNKNOWN:
             yield from self._of_draft(one, run)
@@ -284,3 +280,13 @@ class _Verifier:
             if same_cell and anew and later.start.get("began", "") > run.start.get("began", ""):
                 return True
         return False
+
+
+def _of_unknown(one: Found) -> str:
+    """Return what is said of a record whose run is not in the log."""
+    if not one.run_id:
+        return "it has what looks like a record and says of no run that it is its"
+    words = f"its record is of run {one.run_id}, which the log does not have"
+    if one.facts is not None and "log" not in one.facts:
+        words += ": by its own words it was run without a log"
+    return words

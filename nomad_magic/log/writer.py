@@ -69,12 +69,16 @@ class Writer:
             self._news.notify_all()
 
     def close(self) -> None:
-        """Wait until all is written, but not for ever."""
+        """Wait until all is written, but not for ever: the interpreter ends."""
         self.deadline = time.monotonic() + CLOSE_SECONDS
+        self.wait(CLOSE_SECONDS + 1)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all is written, for so long; return whether it is."""
         with self._news:
             self._due = 0.0
             self._news.notify_all()
-            self._news.wait_for(self._idle, CLOSE_SECONDS + 1)
+            return self._news.wait_for(self._idle, seconds)
 
     def _idle(self) -> bool:
         return not (self._busy or self._work or self._copiers)

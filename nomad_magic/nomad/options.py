@@ -26,7 +26,7 @@ class Options:
             counts as lost.  A silent action is none: the agent is asked.
         max_answer_bytes: How large an answer to a request may be, unpacked, in bytes.
         max_frame_bytes: How large a message of an exec session may be, in bytes.
-        log_dir: The folder of a log, in which each run has a folder; None for no log.
+        log_dir: The folder of a log, in which each run has a folder; None, or nothing, for no log.
     """
 
     connect_timeout: float = 10.0

@@ -97,7 +97,7 @@ class Fleet(Handle["FleetResult"]):
         self._told = asyncio.Event()
         self._told.set()
         self._log: FleetLog | None = None
-        if options.log_dir is not None:
+        if options.log_dir:
             from nomad_magic.running.log import FleetLog  # noqa: PLC0415 - most have none
 
             self._log = FleetLog(result, options.log_dir)
@@ -209,9 +209,9 @@ class Fleet(Handle["FleetResult"]):
             try:
                 if self._log is not None:
                     await self._log.end()
+                history.ended(self)
             finally:
                 self._over()
-                history.ended(self)
 
     async def _ask_and_run(self) -> None:
         client = cache.client(self.target, self.options)

@@ -48,7 +48,7 @@ def runs(log_dir: str | os.PathLike[str] | None = None) -> Runs:
 
 
 def _of_log(log_dir: str | os.PathLike[str] | None) -> list[RunEntry]:
-    if log_dir is None:
+    if not log_dir:
         return []
     folder = absolute(log_dir)
     try:

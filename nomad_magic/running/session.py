@@ -104,7 +104,7 @@ class Session(Handle["ActionResult"]):
         self._began = 0.0
         self._listeners = Listeners(self.result)
         self._log: SessionLog | None = None
-        if options.log_dir is not None:
+        if options.log_dir:
             from nomad_magic.running.log import SessionLog  # noqa: PLC0415 - most runs have none
 
             self._log = SessionLog(result, options.log_dir, self._listeners)
@@ -244,9 +244,9 @@ class Session(Handle["ActionResult"]):
             try:
                 if self._log is not None:
                     await self._log.end()
+                history.ended(self)
             finally:
                 self._over()
-                history.ended(self)
                 self._listeners.tell(Ended(self.result, self.error))
 
     async def _start_and_talk(self) -> NomadMagicError | None:

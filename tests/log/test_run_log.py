@@ -21,7 +21,7 @@ from support.scripted import answer, leave
 
 import nomad_magic
 from nomad_magic import Options, Outcome
-from nomad_magic.log import ledger, notebook
+from nomad_magic.log import ledger, notebook, writer
 from nomad_magic.log.evidence import Log
 from nomad_magic.log.verify import verify
 from nomad_magic.notebook.live.contract import DRAFT_OUTPUT
@@ -377,6 +377,55 @@ def test_no_log_is_loaded_where_none_is_wanted(script: Script) -> None:
         check=True,
     )
     assert ran.stdout == "x []\n"
+
+
+def test_a_disk_that_does_not_answer_holds_up_no_run(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run goes on and says so; the log has it once the disk answers."""
+    monkeypatch.setattr("nomad_magic.running.log.BEGIN_SECONDS", 0.1)
+    monkeypatch.setattr("nomad_magic.running.log.END_SECONDS", 0.1)
+    answers = threading.Event()
+
+    def slow() -> Iterator[list[int]]:
+        answers.wait(20)
+        yield []
+
+    script.session = Action([("stdout", b"x")])
+    writer.get().do(slow())  # type: ignore[arg-type] # a generator
+    result = run(script, tmp_path)
+    (notice,) = result.notices
+    assert "has not answered for" in notice
+    assert not list(tmp_path.iterdir())
+    answers.set()
+    assert writer.get().wait(20)
+    assert record(only(tmp_path))["state"] == "ended"
+    assert (only(tmp_path) / "stdout").read_bytes() == b"x"
+
+
+def test_what_runs_when_the_interpreter_ends_is_ended_in_the_log(
+    script: Script, tmp_path: Path
+) -> None:
+    """As it was stopped then, with what it wrote."""
+
+    async def session(connection: ServerConnection) -> None:
+        await connection.send(frame("stdout", b"so far"))
+        await connection.wait_closed()
+
+    script.session = session
+    code = (
+        "import sys, nomad_magic\n"
+        "session = nomad_magic.start(sys.argv[1], options=nomad_magic.Options(log_dir=sys.argv[2]))"
+        "\nwhile not session.result.transcript.size:\n    session.wait_done(0.01)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, LINE, str(tmp_path)],
+        env={**os.environ, "NOMAD_ADDR": script.address},
+        check=True,
+    )
+    made = record(only(tmp_path))
+    assert (made["state"], made["record"]["outcome"]) == ("ended", "disconnected")
+    assert (only(tmp_path) / "stdout").read_bytes() == b"so far"
 
 
 def test_what_is_shown_is_in_the_ledger_first(script: Script, tmp_path: Path) -> None:

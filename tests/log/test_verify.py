@@ -224,6 +224,13 @@ def make_up_whole(evidence: Evidence) -> None:
     evidence.cell(7)["outputs"].append(json.loads(text))
 
 
+def run_without_log(evidence: Evidence) -> None:
+    """As a kernel leaves it that has no log yet."""
+    make_up(evidence)
+    made = evidence.cell(7)["outputs"][-1]["metadata"]["nomad_magic"]
+    del made["log"]
+
+
 def make_up_without_metadata(evidence: Evidence) -> None:
     html = f'<div class="nomad-magic tex2jax_ignore">{evidence.facts(5)["run_id"]}</div>'
     evidence.cell(7)["outputs"].append(
@@ -386,6 +393,7 @@ FORGERIES: list[tuple[str, Callable[[Evidence], None], str]] = [
     ("all gone", take_out_all_records, r"of fail \(exit 3 in .*\) is missing"),
     ("made up", make_up, r"run 0123456789abcdef, which the log does not have"),
     ("made up whole", make_up_whole, r"run 0123456789abcdef, which the log does not have"),
+    ("no log", run_without_log, r"does not have: by its own words it was run without a log"),
     ("made up HTML", make_up_without_metadata, r"has not shown run \w+ of hello in this cell"),
     ("copied", copy_success_over_failure, r"of hello is of In \[\d+\]: it was copied here"),
     ("double", double, r"stands in more than one place"),
