@@ -240,9 +240,15 @@ class _Verifier:
 
     def _is_of(self, run: LoggedRun, place: SavedCell | None) -> bool:
         """Whether a run of a kernel that has no record here surely was in this notebook."""
+        if place is None:
+            return False
+        if not run.ended:
+            # What a kernel that was killed has run: nobody could give the cell its number.
+            name = str(run.cell.get("notebook") or "")
+            same_name = name.rpartition("/")[2] == self._verdict.notebook.rpartition("/")[2]
+            return place.id == run.cell.get("id") and same_name
         return (
-            place is not None
-            and place.count == run.cell.get("count")
+            place.count == run.cell.get("count")
             and place.source == run.cell.get("source")
             and not any(one.cell is place for one in self._found)
             and bool(run.shown_as("record"))

@@ -31,7 +31,10 @@ BEGIN_SECONDS: Final = 5.0
 END_SECONDS: Final = 2.0
 """How long its end waits for the rest: the log goes on by itself then."""
 
-LATE: Final = "The log's disk has not answered for {seconds:.0f} s: the run goes on, and may not be in the log"
+LATE: Final = (
+    "The log's disk has not answered for {seconds:.0f} s: "
+    "the run goes on, and may not be in the log"
+)
 
 loop.at_end(writer.close)
 

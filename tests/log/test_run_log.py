@@ -140,9 +140,14 @@ def test_what_is_refused_is_in_it_and_what_is_not_asked_for_is_not(
 
 CHILD = """
 import json, sys
+import os
 import nomad_magic
+from nomad_magic import cell
 from nomad_magic.notebook.live.contract import DRAFT_OUTPUT
 from nomad_magic.record.card import draft
+if "CELL" in os.environ:
+    here = cell.Cell(os.environ["JPY_SESSION_NAME"], os.environ["CELL"], 7, "")
+    cell.see_by(lambda: here)
 session = nomad_magic.start(sys.argv[1], options=nomad_magic.Options(log_dir=sys.argv[2]))
 while session.result.started is None:
     session.wait_done(0.01)
@@ -152,9 +157,9 @@ session.wait()
 
 
 @contextmanager
-def child(script: Script, log: Path, token: str) -> Iterator[subprocess.Popen[bytes]]:
+def child(script: Script, log: Path, token: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     """A kernel that runs an action, to be killed."""
-    environ = {**os.environ, "NOMAD_ADDR": script.address, "NOMAD_TOKEN": token}
+    environ = {**os.environ, "NOMAD_ADDR": script.address, "NOMAD_TOKEN": token, **more}
     ran = subprocess.Popen(
         [sys.executable, "-c", CHILD, LINE, str(log)], env=environ, stdout=subprocess.PIPE
     )
@@ -213,6 +218,34 @@ def test_a_kernel_that_is_killed_leaves_what_had_come(script: Script, tmp_path: 
         assert "is not what was to stay if its kernel died" in words
     changed = {"nomad_magic": {**metadata["nomad_magic"], "action": "other"}}
     assert judged(tmp_path, filled, changed).findings
+
+
+def test_a_cell_whose_kernel_was_killed_may_have_no_record(script: Script, tmp_path: Path) -> None:
+    """What ran in it is named, and is no fault: by its cell's id, in the notebook of that name."""
+    token = Canary(before="c4-").text
+    came = threading.Event()
+
+    async def session(connection: ServerConnection) -> None:
+        came.set()
+        await connection.wait_closed()
+
+    script.session = session
+    environ = {"JPY_SESSION_NAME": "there/killed.ipynb", "CELL": "the-cell"}
+    with child(script, tmp_path / "log", token, **environ):
+        assert came.wait(20)
+    (entry,) = (one for one in nomad_magic.runs(tmp_path / "log") if one.folder is not None)
+    cell = {"cell_type": "code", "source": "", "execution_count": None, "outputs": []}
+    for name, cell_id, count in (
+        ("killed", "the-cell", 1),
+        ("killed", "another", 0),
+        ("other", "the-cell", 0),
+    ):
+        path = tmp_path / f"{name}.ipynb"
+        path.write_text(json.dumps({"cells": [{**cell, "id": cell_id}]}))
+        (verdict,) = verify({str(path): notebook.read(path)}, Log(tmp_path / "log"))
+        assert verdict.findings == []
+        note = f"cell 1: run {entry.run_id} of hello: started, end not known; it has no record"
+        assert [one[: len(note)] for one in verdict.notes] == [note] * count
 
 
 def judged(folder: Path, data: dict[str, str], metadata: dict[str, Any]) -> Any:
