@@ -8,7 +8,7 @@ that nothing of it waits in memory.
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import os
 import threading
 import time
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     Work = Generator[list[int], None, None]
+
+_log: Final = logging.getLogger(__name__)
 
 TURN_SECONDS: Final = 0.2
 """How often output is copied: what came is in the log within a second."""
@@ -87,7 +89,7 @@ class Writer:
         while True:
             work, copiers = self._next()
             _do_together(work)
-            again = [copier for copier in copiers if copier.copy()]
+            again = [copier for copier in copiers if _copied(copier)]
             with self._news:
                 self._busy = False
                 if again:
@@ -126,11 +128,25 @@ def _do_together(work: list[Work]) -> None:
         following = []
         for one, files in waiting:
             failed = next((failures[file] for file in files if file in failures), None)
-            # A file is synced, its work goes on; each says itself what has failed.
-            with contextlib.suppress(StopIteration):
+            # Each says itself what has failed of its own.
+            try:
                 wanted = next(one) if failed is None else one.throw(failed)
-                following.append((one, wanted))
+            except StopIteration:
+                continue
+            except Exception:  # noqa: BLE001 - as it says, whatever it was
+                _log.exception("A log could not be written; others are")
+                continue
+            following.append((one, wanted))
         waiting = following
+
+
+def _copied(copier: Copier) -> bool:
+    """Have one copy; return whether there is more.  A fault of ours must not end the others."""
+    try:
+        return copier.copy()
+    except Exception:  # noqa: BLE001 - as it says, whatever it was
+        _log.exception("Output could not be copied into a log; others are")
+        return False
 
 
 _writer: Writer | None = None
