@@ -102,11 +102,13 @@ class LoggedRun:
             there = _bytes(self.folder / RECORD) is not None
             yield "its record.json in the log " + ("was changed" if there else "is gone")
             return
-        if record.get("state") != "ended" or record.get("streams") is None:
+        streams = record.get("streams")
+        if record.get("state") != "ended" or not isinstance(streams, dict):
             # How much a kernel that was killed has written nobody knows.
             return
         for name in STREAMS:
-            if _hash(self.folder / name) != record["streams"][name]["sha256"]:
+            said = streams.get(name)
+            if not isinstance(said, dict) or _hash(self.folder / name) != said.get("sha256"):
                 there = (self.folder / name).exists()
                 yield f"its {name} in the log " + ("was changed" if there else "is gone")
 
@@ -144,8 +146,10 @@ class Log:
             elif run is not None and run.lines is lines:
                 if line.get("what") == "ended":
                     run.ended = str(line.get("record"))
-                elif line.get("what") == "shown":
+                elif _is_sound(line):
                     run.shown.append(line)
+                else:
+                    lines.changed.append(f"a line about run {run_id} cannot be understood")
 
     def of_kernel(self, kernel: str) -> list[LoggedRun]:
         """Return the runs of a kernel, in the order in which they began."""
@@ -173,6 +177,26 @@ class Log:
             yield f"{lines.path.name} was changed: runs are missing in it"
         for name in self._unknown.get(kernel, []):
             yield f"the folder {name} is in no ledger"
+
+
+def _is_sound(line: dict[str, Any]) -> bool:
+    """Whether a line about what was shown has the shape of one."""
+    ways = [way for ways in _dict(line, "streams").values() for way in _list(ways)]
+    texts = [*_dict(line, "forms").values(), *_dict(line, "data").values()]
+    return (
+        line.get("what") == "shown"
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(way, list) and [*map(type, way)] == [int, str] for way in ways)
+    )
+
+
+def _dict(line: dict[str, Any], name: str) -> dict[str, Any]:
+    found = line.get(name, {})
+    return found if isinstance(found, dict) else {"": None}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [None]
 
 
 def _bytes(path: Path) -> bytes | None:

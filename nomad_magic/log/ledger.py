@@ -165,7 +165,7 @@ def read(path: Path) -> Lines:
     for number, data in enumerate(whole, 1):
         try:
             line = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict):
             found.changed.append(f"line {number} cannot be read")

@@ -88,7 +88,7 @@ def read(path: Path) -> list[SavedCell]:
         notebook = json.loads(path.read_bytes())
     except OSError as error:
         raise NotANotebookError(error.strerror or str(error)) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotANotebookError(f"it is not JSON: {error}") from None
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list):

@@ -45,7 +45,7 @@ RECORD: Final = "record.json"
 NEW: Final = "record.json.new"
 """The record's end, until it takes its place."""
 
-COPY_BYTES: Final = 1 << 22
+COPY_BYTES: Final = 1 << 20
 """How much of a run's output is copied before others have their turn."""
 
 SHOWN_SECONDS: Final = 1.0

@@ -355,6 +355,15 @@ def cut_ledger(evidence: Evidence) -> None:
     evidence.ledger.write_bytes(data[: data.index(evidence.facts(6)["run_id"].encode())])
 
 
+def spoil_ledger(evidence: Evidence) -> None:
+    """What is no hash stands where one did: that must end in words, and not in a fault of ours."""
+    data = evidence.ledger.read_bytes()
+    for name, value in (("forms", []), ("forms", {"text/html": 1}), ("streams", {"stdout": 1})):
+        line = {"what": "shown", "run": evidence.facts(6)["run_id"], "as": "record", name: value}
+        data += json.dumps(line).encode() + b"\n"
+    evidence.ledger.write_bytes(data)
+
+
 def add_folder(evidence: Evidence) -> None:
     there = evidence.folder_of(6)
     run_id = "0123456789abcdef"
@@ -415,6 +424,7 @@ FORGERIES: list[tuple[str, Callable[[Evidence], None], str]] = [
     ("chain mended", take_out_run_and_mend_the_chain, r"do not belong together"),
     ("ledger gone", take_out_ledger, r"the ledger of kernel \w+ is not in the log"),
     ("ledger cut", cut_ledger, r"which the log does not have"),
+    ("ledger spoilt", spoil_ledger, r"a line about run \w+ cannot be understood"),
     ("folder added", add_folder, r"the folder \S+-0123456789abcdef is in no ledger"),
 ]
 
