@@ -7,7 +7,7 @@ From Python, with no IPython loaded:
 >>> result = nomad_magic.run("-job=cache -group=redis -task=server health-check")
 
 `run` waits, `arun` is awaited, `start` gives a `Session` that goes on by itself; `run_all`,
-`arun_all` and `start_all` run it in every allocation.
+`arun_all` and `start_all` run it in every allocation; `runs` lists what was run.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         SettingsError,
         UsageError,
     )
+    from nomad_magic.log.entries import RunEntry
     from nomad_magic.nomad.options import Options
     from nomad_magic.record.facts import Outcome
     from nomad_magic.record.fleet_result import FleetResult
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from nomad_magic.running.dry_run import dry_run, dry_run_all
     from nomad_magic.running.fleet import Fleet
     from nomad_magic.running.fleet_api import arun_all, run_all, start_all
+    from nomad_magic.running.runs import runs
     from nomad_magic.running.session import Session
 
 __version__ = "0.1.0"
@@ -73,6 +75,7 @@ _HOMES: Final = {
     "ActionResult": "nomad_magic.record.result",
     "Outcome": "nomad_magic.record.facts",
     "Options": "nomad_magic.nomad.options",
+    "RunEntry": "nomad_magic.log.entries",
     "Session": "nomad_magic.running.session",
     "OutputLine": "nomad_magic.record.line_reader",
     "Plan": "nomad_magic.record.plan",
@@ -86,6 +89,7 @@ _HOMES: Final = {
     "look": "nomad_magic.running.api",
     "run": "nomad_magic.running.api",
     "run_all": "nomad_magic.running.fleet_api",
+    "runs": "nomad_magic.running.runs",
     "start": "nomad_magic.running.api",
     "start_all": "nomad_magic.running.fleet_api",
 }
@@ -108,6 +112,7 @@ __all__ = [
     "OutputLine",
     "Plan",
     "RequestError",
+    "RunEntry",
     "Session",
     "SessionRefused",
     "SettingsError",
@@ -120,6 +125,7 @@ __all__ = [
     "look",
     "run",
     "run_all",
+    "runs",
     "start",
     "start_all",
 ]

@@ -317,7 +317,7 @@ def searched(
         places |= of_error(error)
     if result is not None:
         places |= {f"result's {name}": one for name, one in of_result(result, case.folder).items()}
-    return case.leaks(places)
+    return case.leaks(places | files_of_log(case))
 
 
 REACHES = [door for door in DOORS if door not in UNREAD]
@@ -360,7 +360,7 @@ def test_no_secret_leaves_by_the_magic(  # noqa: PLR0917 - two of them are the c
 
 
 def run(case: Case) -> ActionResult:
-    return nomad_magic.run(case.argv(), env=case.environ())
+    return nomad_magic.run(case.argv(), env=case.environ(), options=logging_to(case))
 
 
 def run_line(case: Case) -> ActionResult:
@@ -372,7 +372,19 @@ def arun(case: Case) -> ActionResult:
 
 
 def start(case: Case) -> ActionResult:
-    return nomad_magic.start(case.argv(), env=case.environ()).wait(20, check=True)
+    session = nomad_magic.start(case.argv(), env=case.environ(), options=logging_to(case))
+    return session.wait(20, check=True)
+
+
+def logging_to(case: Case) -> nomad_magic.Options:
+    """Have a log of it (`log_dir`), where `searched` looks too."""
+    return nomad_magic.Options(log_dir=case.folder / "log")
+
+
+def files_of_log(case: Case) -> dict[str, str | bytes]:
+    """Return every file of the case's log, with its name."""
+    paths = [path for path in (case.folder / "log").rglob("*") if path.is_file()]
+    return {f"log's {path}": str(path).encode() + path.read_bytes() for path in paths}
 
 
 CALLS = [(door, "fails", call) for door in KINDS for call in (run, run_line, arun, start)]
@@ -414,7 +426,7 @@ def test_no_secret_leaves_by_many(
     argv = [*case.argv()[:-1], "hello"]
     with logged() as log:
         try:
-            value = nomad_magic.run_all(argv, env=case.environ())
+            value = nomad_magic.run_all(argv, env=case.environ(), options=logging_to(case))
         except nomad_magic.NomadMagicError as caught:
             error = caught
     places: dict[str, str | bytes] = {"log": log.getvalue()}
@@ -423,12 +435,14 @@ def test_no_secret_leaves_by_many(
         places |= of_error(error)
     if result is not None:
         places |= of_fleet(result, tmp_path)
+    places |= files_of_log(case)
     assert case.leaks(places) == {}
     # It was one: all of them ran, and repeated what they got, or the agent did.
     assert (error is None) is (deed == "prints")
     if deed in {"prints", "fails"}:
         assert len(result) == 3
         assert all(case.canary.leaks(run.stdout_bytes) for run in result.values())
+        assert len(list((tmp_path / "log").glob("*/stdout"))) == 3
 
 
 ASKED = nomad_magic.Options(confirm=("job=*",))

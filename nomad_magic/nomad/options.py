@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from nomad_magic.value import Value
+
+if TYPE_CHECKING:
+    import os
 
 
 class Options(Value):
@@ -23,6 +28,7 @@ class Options(Value):
         max_frame_bytes: How large a message of an exec session may be, in bytes.
         confirm: Patterns such as `namespace=prod*`: what they hold for runs only once the action's
             name was given for it.
+        log_dir: The folder of a log, in which each run has a folder; None, or nothing, for no log.
     """
 
     connect_timeout: float = 10.0
@@ -35,6 +41,7 @@ class Options(Value):
     max_answer_bytes: int = 64_000_000
     max_frame_bytes: int = 64_000_000
     confirm: tuple[str, ...] = ()
+    log_dir: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         """Take a list for the tuple that is meant: options are known again by their values."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from nomad_magic.notebook.kernel import control_channel
+from nomad_magic import cell
+from nomad_magic.notebook.kernel import control_channel, host
 from nomad_magic.notebook.magics import NomadMagics
 
 if TYPE_CHECKING:
@@ -17,15 +18,20 @@ class _Loaded:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         registry = shell.magics_manager.magics
-        names = ("nomad_action", "nomad", "nomad_agent")
         self.before = {
-            (kind, name): registry[kind].get(name) for kind in ("line", "cell") for name in names
+            (kind, name): registry[kind].get(name)
+            for kind, names in NomadMagics.magics.items()
+            for name in names
         }
         self.magics = NomadMagics(shell)
         shell.register_magics(self.magics)
         # `%config NomadMagics` finds it there.
         self._configurables.append(self.magics)
         self.magics.display.install()
+        cell.see_by(self._see)
+
+    def _see(self) -> cell.Cell | None:
+        return host.cell(self.shell)
 
     @property
     def _configurables(self) -> list[Any]:
@@ -33,6 +39,7 @@ class _Loaded:
 
     def undo(self) -> None:
         """Put it back."""
+        cell.unsee(self._see)
         self.magics.display.uninstall()
         self.magics.agent.close()
         control_channel.forget(self.shell)

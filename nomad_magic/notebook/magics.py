@@ -13,7 +13,7 @@ from IPython.core.magic import (
     magics_class,
     no_var_expand,
 )
-from traitlets import Bool, Enum, Float, Int
+from traitlets import Bool, Enum, Float, Int, Unicode
 
 from nomad_magic.errors import UsageError
 from nomad_magic.line.flag_table import help_text
@@ -23,6 +23,7 @@ from nomad_magic.notebook.agent_command import AgentCommand
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
 from nomad_magic.notebook.pattern_trait import Patterns, check
+from nomad_magic.notebook.runs_magic import RunsMagic
 from nomad_magic.notebook.typed import Typed, read
 from nomad_magic.running import leaving
 from nomad_magic.running.leaving import sealed
@@ -46,7 +47,7 @@ DEFAULTS = Options()
 
 
 @magics_class
-class NomadMagics(Magics):
+class NomadMagics(RunsMagic, Magics):
     """Run Nomad's actions from a notebook; see `%nomad_action -help`."""
 
     raise_on_error = Bool(
@@ -98,6 +99,12 @@ class NomadMagics(Magics):
     direct = Bool(
         DEFAULTS.direct,
         help="Try the allocation's own node before the configured address, as the CLI does.",
+    ).tag(config=True)
+    log_dir = Unicode(
+        None,
+        allow_none=True,
+        help="The folder of a log: each run has a folder in it, with its record and its output, "
+        "masked, as they come; None for no log.",
     ).tag(config=True)
 
     dry_run = Bool(

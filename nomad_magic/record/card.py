@@ -23,15 +23,21 @@ HTML_CHARACTERS: Final = 100_000
 """How long the output may be as HTML; past that less of it is shown."""
 
 
-def bundle(record: Record, *, output: bool = True) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return a record by its MIME types, and its metadata.
+def bundle(
+    record: Record, *, output: bool = True, shown_as: str = "record"
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return a record by its MIME types, and its metadata; it is about to be shown.
 
     Args:
         record: The record.
         output: With the output; without it where that already stands above.
+        shown_as: What the log takes it for.
     """
     data = {"text/plain": record.text(output=output), "text/html": card(record, output=output)}
-    return data, {"nomad_magic": record.metadata()}
+    metadata = record.metadata()
+    if (journal := record.run.journal) is not None:
+        journal(shown_as, data, metadata)
+    return data, {"nomad_magic": metadata}
 
 
 def card(record: Record, *, output: bool = True) -> str:
@@ -64,7 +70,7 @@ def draft(result: RunFacts, output: str) -> tuple[dict[str, str], dict[str, Any]
     """
     facts = {one.name: getattr(result, one.name) for one in fields(RunFacts)}
     unknown = RunFacts(**{**facts, "outcome": Outcome.UNKNOWN})
-    return bundle(Record(unknown, [(Span(output, DEFAULT),)]))
+    return bundle(Record(unknown, [(Span(output, DEFAULT),)]), shown_as="draft")
 
 
 def announcement(result: RunFacts, *, line: bool = True) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nomad_magic.record.humanize import seconds
 from nomad_magic.record.masking import Masker
@@ -16,6 +16,7 @@ from nomad_magic.record.pace import Pace
 from nomad_magic.value import Value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from nomad_magic.record.sighting import Sighting
@@ -157,6 +158,20 @@ class Place(Value):
         return f"allocation {self.allocation[:SHORT_ID]}{node}"
 
 
+class Logged(NamedTuple):
+    """Where a log has a run.
+
+    Attributes:
+        kernel: Names the ledger.
+        number: Which of its runs it is, from 1.
+        chain: The hash of the ledger's line that says that it begins, and so of all before it.
+    """
+
+    kernel: str
+    number: int
+    chain: str
+
+
 @dataclass(slots=True, kw_only=True, repr=False, eq=False)
 class RunFacts:
     """One run of an action, as far as it has got.
@@ -176,6 +191,10 @@ class RunFacts:
         sent: Bytes of stdin that were sent.
         stdin: How many bytes of stdin it was given, and their SHA-256; None where none were.
         run_id: Names this run; empty where nobody gave it a name.
+        fleet: The `run_id` of the fleet that it is one of; empty where it is of none.
+        logged: Where the log has it; None where there is none.
+        journal: Takes each form in which the record is about to be shown: what as, by MIME types,
+            its metadata.  None where there is no log.
         notices: What the user should know besides the output, in the order it came up.
         confirmed: How it was confirmed before it ran, in words; empty where nothing asked for it.
         deeds: What was done to stop it.
@@ -200,6 +219,11 @@ class RunFacts:
     sent: int = 0
     stdin: tuple[int, str] | None = None
     run_id: str = ""
+    fleet: str = ""
+    logged: Logged | None = None
+    journal: Callable[[str, Mapping[str, str], Mapping[str, Any]], None] | None = field(
+        default=None, repr=False, compare=False
+    )
     notices: list[str] = field(default_factory=list)
     confirmed: str = ""
     deeds: list[Deed] = field(default_factory=list)

@@ -18,16 +18,20 @@ _TINTS: Final = {"+": "background:rgba(46,160,67,.2)", "-": "background:rgba(248
 
 
 def fleet_bundle(
-    record: FleetRecord, *, output: bool = True
+    record: FleetRecord, *, output: bool = True, shown_as: str = "record"
 ) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return a fleet's record by its MIME types, and its metadata.
+    """Return a fleet's record by its MIME types, and its metadata; it is about to be shown.
 
     Args:
         record: The record.
         output: With what the groups wrote.
+        shown_as: What the log takes it for.
     """
     data = {"text/plain": record.text(output=output), "text/html": fleet_card(record)}
-    return data, {"nomad_magic": record.metadata()}
+    metadata = record.metadata()
+    if (journal := record.result.journal) is not None:
+        journal(shown_as, data, metadata)
+    return data, {"nomad_magic": metadata}
 
 
 def fleet_card(record: FleetRecord) -> str:
@@ -85,6 +89,8 @@ def fleet_draft(record: FleetRecord, output: str) -> tuple[dict[str, str], dict[
     ]
     metadata = record.metadata() | {"outcome": unknown.value}
     data = {"text/plain": result.masker.text("\n".join(text)), "text/html": "".join(html)}
+    if result.journal is not None:
+        result.journal("draft", data, metadata)
     return data, {"nomad_magic": metadata}
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nomad_magic.record.facts import Outcome, Place
 from nomad_magic.record.grouping import grouped, labels
 from nomad_magic.record.masking import Masker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from nomad_magic.record.facts import Logged
     from nomad_magic.record.grouping import Group
     from nomad_magic.record.result import ActionResult
 
@@ -48,6 +50,8 @@ class FleetFacts:
         notices: What the user should know besides, in the order it came up.
         confirmed: How it was confirmed before any ran, in words; empty where nothing asked for it.
         run_id: Names all of it.
+        logged: As of a run.
+        journal: As of a run.
         masker: Knows the secrets of the runs.
         runs: The results by their allocations' ids.
     """
@@ -62,6 +66,10 @@ class FleetFacts:
     notices: list[str] = field(default_factory=list)
     confirmed: str = ""
     run_id: str = ""
+    logged: Logged | None = None
+    journal: Callable[[str, Mapping[str, str], Mapping[str, Any]], None] | None = field(
+        default=None, repr=False
+    )
     masker: Masker = field(default_factory=Masker)
     runs: dict[str, ActionResult] = field(default_factory=dict)
 

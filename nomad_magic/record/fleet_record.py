@@ -229,6 +229,7 @@ class FleetRecord:
             "version": 1,
             "kind": "fleet",
             "run_id": result.run_id,
+            **({"log": result.logged._asdict()} if result.logged is not None else {}),
             "action": mask(result.action),
             "command_line": mask(result.command_line),
             "outcome": result.outcome.value,

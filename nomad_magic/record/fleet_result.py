@@ -115,7 +115,7 @@ class FleetResult(FleetFacts, Mapping[str, "ActionResult"]):
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         from nomad_magic.record.fleet_card import fleet_bundle  # noqa: PLC0415 - as for a run's
 
-        return fleet_bundle(self._record())[0]
+        return fleet_bundle(self._record(), shown_as="value")[0]
 
     def _record(self) -> FleetRecord:
         from nomad_magic.record.fleet_record import FleetRecord  # noqa: PLC0415 - as for a run's
@@ -128,6 +128,7 @@ class FleetResult(FleetFacts, Mapping[str, "ActionResult"]):
         state = {one.name: getattr(self, one.name) for one in fields(self)}
         return state | {
             "rerunner": None,
+            "journal": None,
             "masker": Masker(),
             "action": shown(self.action),
             "command_line": shown(self.command_line),

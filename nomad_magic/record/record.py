@@ -98,6 +98,8 @@ class Record:
         return {
             "version": 1,
             "run_id": result.run_id,
+            **({"fleet": result.fleet} if result.fleet else {}),
+            **({"log": result.logged._asdict()} if result.logged is not None else {}),
             "action": mask(result.action),
             "command_line": mask(result.command_line),
             "outcome": result.outcome.value,

@@ -141,7 +141,7 @@ class ActionResult(RunFacts):
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         from nomad_magic.record.card import bundle  # noqa: PLC0415 - as for the record
 
-        return bundle(self._record())[0]
+        return bundle(self._record(), shown_as="value")[0]
 
     def markdown(self) -> str:
         """Return the record as Markdown, for an incident's document."""
@@ -171,6 +171,7 @@ class ActionResult(RunFacts):
         state = {one.name: getattr(self, one.name) for one in fields(self)} | {
             "_lines": None,
             "looker": None,
+            "journal": None,
         }
         if self.masker:
             state["transcript"] = self.transcript.with_pieces(self._masked())

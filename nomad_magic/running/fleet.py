@@ -17,7 +17,7 @@ from nomad_magic.record.facts import Outcome, Rung
 from nomad_magic.record.fleet_facts import LeftOut
 from nomad_magic.record.fleet_result import FleetResult
 from nomad_magic.record.result import ActionResult
-from nomad_magic.running import leaving, outcome
+from nomad_magic.running import history, leaving, outcome
 from nomad_magic.running.handle import Handle
 from nomad_magic.running.pending import Waiting
 from nomad_magic.running.session import Session
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.target import Target
     from nomad_magic.running.events import Listener
     from nomad_magic.running.gate import Gate
+    from nomad_magic.running.log import FleetLog
 
 TRIES: Final = 10
 PAUSE_SECONDS: Final = 0.5
@@ -99,6 +100,11 @@ class Fleet(Handle["FleetResult"]):
         self._listeners: list[Listener] = []
         self._told = asyncio.Event()
         self._told.set()
+        self._log: FleetLog | None = None
+        if options.log_dir:
+            from nomad_magic.running.log import FleetLog  # noqa: PLC0415 - most have none
+
+            self._log = FleetLog(result, options.log_dir)
 
     def __repr__(self) -> str:
         return f"<Fleet {self.result.action}: {self.result.state}>"
@@ -224,7 +230,13 @@ class Fleet(Handle["FleetResult"]):
         try:
             failure = await outcome.caught(self._ask_and_run())
         finally:
-            self._finish(failure)
+            self._conclude(failure)
+            try:
+                if self._log is not None:
+                    await self._log.end()
+                history.ended(self)
+            finally:
+                self._over()
 
     async def _ask_and_run(self) -> None:
         client = cache.client(self.target, self.options)
@@ -239,6 +251,8 @@ class Fleet(Handle["FleetResult"]):
             await self._confirm(self.gate, found, spots)
         self._located = True
         await self._told.wait()
+        if self._log is not None and spots and not self._closed:
+            await self._log.begin()
         self.result.started, self._began = datetime.now().astimezone(), time.monotonic()
         left = iter(spots)
         workers = [
@@ -332,6 +346,7 @@ class Fleet(Handle["FleetResult"]):
             stdin=self.stdin,
             size=self._size,
             spot=spot,
+            fleet=self.result.run_id,
         )
         for listener in self._listeners:
             session.listen(listener)
@@ -347,7 +362,7 @@ class Fleet(Handle["FleetResult"]):
             run.outcome, run.reason = Outcome.NOT_STARTED, why
             run.ended = datetime.now().astimezone()
 
-    def _finish(self, failure: NomadMagicError | None) -> None:
+    def _conclude(self, failure: NomadMagicError | None) -> None:
         result = self.result
         if self._began:
             result.duration = time.monotonic() - self._began
@@ -358,7 +373,6 @@ class Fleet(Handle["FleetResult"]):
         self.error = failure or outcome.fleet_failure(result, self._failures)
         if self.error is not None:
             leaving.settle(self.error, result.masker.shown)
-        self._over()
 
     def _rerun(self, allocations: list[str], word: str | None) -> FleetResult:
         made = Fleet(

@@ -63,6 +63,7 @@ class Opening:
         notice: As for `Resolver`.
         permit: Is awaited once it is known where, and before anything is opened; None where nobody
             need be asked.
+        before: Is waited for before the action is asked for.
 
     Attributes:
         resolved: Where the action is to run, once that is known.
@@ -81,12 +82,14 @@ class Opening:
         located: Callable[[Place, tuple[str, ...] | None], None],
         notice: Callable[[str], None],
         permit: Callable[[Opening, Resolved], Awaitable[None]] | None = None,
+        before: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self.resolved: Resolved | None = None
         self.chosen_from = 0
         self.asked: float | None = None
         self._args = args
         self._protocol = protocol
+        self._before = before
         self._resolver: Resolver | _Known = (
             Resolver(args, client, choose=self._choose, located=located, notice=notice)
             if spot is None
@@ -138,6 +141,8 @@ class Opening:
             self.resolved = await self._resolver.look()
             if self._permit is not None:
                 await self._permit(self, self.resolved)
+            if self._before is not None:
+                await self._before()
             self.asked = clock.now()
             return await self._connector.open(self.resolved, self._args)
         finally:

@@ -17,7 +17,7 @@ from nomad_magic.nomad.protocol import CTRL_C, ExecProtocol, State
 from nomad_magic.record.facts import Outcome, Rung, StopReason
 from nomad_magic.record.result import ActionResult
 from nomad_magic.record.transcript import size_and_hash
-from nomad_magic.running import loop, outcome
+from nomad_magic.running import history, loop, outcome
 from nomad_magic.running.conversation import Conversation
 from nomad_magic.running.events import Ended, Listeners, Output
 from nomad_magic.running.handle import Handle
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from nomad_magic.record.transcript import StreamName
     from nomad_magic.running.events import Listener
     from nomad_magic.running.lines import AsyncLineIterator, LineIterator
+    from nomad_magic.running.log import SessionLog
 
 INTERRUPTED_CLI: Final = 130
 """What the CLI leaves with when Ctrl-C reaches it before the session is open."""
@@ -61,6 +62,7 @@ class Session(Handle["ActionResult"]):
         size: The terminal's height and width in cells.
         spot: Where it is to run, where that was found already.
         word: What was given to confirm it.
+        fleet: The id of the fleet that it is one of; may be empty.
 
     Attributes:
         result: What is known so far; filled in while the run goes on.
@@ -78,6 +80,7 @@ class Session(Handle["ActionResult"]):
         size: tuple[int, int] = (24, 80),
         spot: Spot | None = None,
         word: str | None = None,
+        fleet: str = "",
     ) -> None:
         self.args, self.target = args, target
         masker = target.masker()
@@ -90,6 +93,7 @@ class Session(Handle["ActionResult"]):
             masker=masker,
             stdin=size_and_hash(stdin) if stdin else None,
             run_id=secrets.token_hex(8),
+            fleet=fleet,
         )
         super().__init__(options, result, action=args.action, word=word)
         self.result.looker = self.look
@@ -104,6 +108,11 @@ class Session(Handle["ActionResult"]):
             self._protocol.end_stdin()
         self._began = 0.0
         self._listeners = Listeners(self.result)
+        self._log: SessionLog | None = None
+        if options.log_dir:
+            from nomad_magic.running.log import SessionLog  # noqa: PLC0415 - most runs have none
+
+            self._log = SessionLog(result, options.log_dir, self._listeners)
         self._stopper = Stopper(self._protocol, self.result, self._listeners, self._after_change)
         self._reaching = Reaching(
             self._protocol,
@@ -222,6 +231,7 @@ class Session(Handle["ActionResult"]):
     def leave_to_parent(self) -> None:
         """End here, in a forked child: the run goes on in the parent, and ends there."""
         super().leave_to_parent()
+        self.result.journal = None
         self.result.transcript.begin_anew()
 
     @property
@@ -252,7 +262,14 @@ class Session(Handle["ActionResult"]):
             failure = await outcome.caught(self._start_and_talk())
             failure = await outcome.caught(self._reaching.end()) or failure
         finally:
-            self._finish(failure)
+            self._conclude(failure)
+            try:
+                if self._log is not None:
+                    await self._log.end()
+                history.ended(self)
+            finally:
+                self._over()
+                self._listeners.tell(Ended(self.result, self.error))
 
     async def _start_and_talk(self) -> NomadMagicError | None:
         protocol = self._protocol
@@ -269,6 +286,7 @@ class Session(Handle["ActionResult"]):
             located=self._listeners.located,
             notice=self._listeners.noticed,
             permit=None if self.gate is None else self._permit,
+            before=None if self._log is None else self._log.begin,
         )
         try:
             connection = await opening.open(self._given_up)
@@ -353,7 +371,7 @@ class Session(Handle["ActionResult"]):
         if self._protocol.ended:
             self._given_up.set()
 
-    def _finish(self, failure: NomadMagicError | None) -> None:
+    def _conclude(self, failure: NomadMagicError | None) -> None:
         result, protocol = self.result, self._protocol
         protocol.failed()
         self.error = outcome.conclude(
@@ -365,5 +383,3 @@ class Session(Handle["ActionResult"]):
         )
         # What was typed may be long, and the session outlives the run.
         protocol.forget_stdin()
-        self._over()
-        self._listeners.tell(Ended(result, self.error))

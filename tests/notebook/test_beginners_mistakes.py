@@ -248,5 +248,7 @@ def test_the_question_mark_shows_how_a_magic_is_used(name: str, shell: Shell) ->
             words = words[words.index("action") + 1 :]
         if name == "nomad_action_all":
             assert fleet_flags.parse(words, environ={}, stdin_is_tty=False).args.action
+        elif name == "nomad_runs":
+            assert len(words) == 1
         elif name != "nomad_agent":
             flags.check_target(flags.parse(words, environ={}, stdin_is_tty=False))

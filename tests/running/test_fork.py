@@ -15,11 +15,14 @@ from support.nomads import until
 from support.scripted import leave, scripted
 
 import nomad_magic
+from nomad_magic.log import ledger
+from nomad_magic.log.evidence import Log
 from nomad_magic.record.facts import Outcome
 from nomad_magic.record.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from support.nomads import Agent
     from websockets.asyncio.server import ServerConnection
@@ -154,3 +157,26 @@ def test_a_child_that_reads_does_not_disturb_what_its_parent_writes() -> None:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     assert transcript.whole("stdout") == b"begun\n" * 100 + b"".join(pieces)
+
+
+def test_a_child_has_a_log_of_its_own_in_the_same_folder(
+    embedded_agent: Agent, tmp_path: Path
+) -> None:
+    """Its parent's ledger is its parent's, before and after; each is whole."""
+    options = nomad_magic.Options(log_dir=tmp_path)
+
+    def run() -> str:
+        line = f"{SERVER} hello"
+        return nomad_magic.run(line, env=embedded_agent.environ, options=options).stdout
+
+    before = run()
+    (mine,) = tmp_path.glob("kernel-*")
+    assert in_child(lambda: run() == "hello\n" and len(nomad_magic.runs(tmp_path)) == 2) == 0
+    assert (before, run()) == ("hello\n", "hello\n")
+    (theirs,) = set(tmp_path.glob("kernel-*")) - {mine}
+    assert [ledger.lives(path) for path in (mine, theirs)] == [True, False]
+    log = Log(tmp_path)
+    for path, count in ((mine, 2), (theirs, 1)):
+        kernel = log.ledgers[path.name[7:-6]].kernel
+        assert list(log.problems(kernel)) == []
+        assert len(log.of_kernel(kernel)) == count

@@ -25,10 +25,11 @@ STOREYS = (
     ("running",),
     ("nomad",),
     ("line",),
+    ("log",),
     ("errors",),
     ("record",),
     ("terminal",),
-    ("go", "fork", "value"),
+    ("go", "fork", "cell", "value"),
 )
 """From the top: a room imports from its own and from those below it, for types as well."""
 
@@ -37,8 +38,8 @@ AGENT_MAY = {f"{PACKAGE}.errors", f"{PACKAGE}.go", f"{PACKAGE}.nomad.frames"}
 
 EXCEPTIONS = {
     # The extension's two hooks, and the names that are looked up when they are asked for.
-    PACKAGE: {"notebook", "running", "nomad", "errors", "record"},
-    f"{PACKAGE}.__main__": {"agent"},
+    PACKAGE: {"notebook", "running", "nomad", "log", "errors", "record"},
+    f"{PACKAGE}.__main__": {"agent", "log"},
     # It starts the agent, as a process of its own.
     f"{PACKAGE}.notebook.agent_command": {"agent"},
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from nomad_magic.cell import Cell, source_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +59,30 @@ def stands_in_cell(shell: InteractiveShell, line: str) -> bool:
     parent: dict[str, Any] = shell.get_parent() or {}  # type: ignore[attr-defined]
     source = str(parent.get("content", {}).get("code", ""))
     return _joined(line) in _joined(source)
+
+
+def cell(shell: InteractiveShell) -> Cell | None:
+    """Return the cell that runs in this thread; None where a shell is no kernel's.
+
+    JupyterLab and Notebook say the cell's id, the Jupyter server the notebook's path
+    (`JPY_SESSION_NAME`), VS Code its own way; runners say neither.
+    """
+    if getattr(shell, "kernel", None) is None:
+        return None
+    import hashlib  # noqa: PLC0415 - only a log asks
+
+    parent: dict[str, Any] = shell.get_parent() or {}  # type: ignore[attr-defined]
+    source = parent.get("content", {}).get("code")
+    if source is None:
+        return None
+    notebook = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
+    return Cell(
+        notebook=str(notebook),
+        id=str(parent.get("metadata", {}).get("cellId") or ""),
+        # The shell's own count is this cell's or the next one's, as IPython's version has it.
+        execution=int(shell.displayhook.prompt_count),
+        source=hashlib.sha256(source_text(source).encode("utf-8", "surrogatepass")).hexdigest(),
+    )
 
 
 def _joined(text: str) -> str:

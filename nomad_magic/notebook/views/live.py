@@ -19,7 +19,7 @@ from nomad_magic.notebook.views.base import Shown, View
 from nomad_magic.running import events, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -56,6 +56,7 @@ class Result(Ending, Protocol):
     """What a live view knows of what came of it."""
 
     started: datetime | None
+    journal: Callable[[str, Mapping[str, str], Mapping[str, Any]], None] | None
 
 
 class ShownLive(Shown, Protocol):
@@ -246,7 +247,7 @@ class LiveView(View[L]):
         # Looked at once: a page may answer at any moment.
         anew = self._text is not None or not (front_end.answered or self._background)
         never_began = self.session.result.started is None and self.session.error is not None
-        record, metadata = self.record()
+        record, metadata = (NOTHING, {}) if never_began else self.record()
         if anew or never_began:
             # The record stands elsewhere; of a run that never began the error says all there is.
             self._publish(self._display, NOTHING, update=True)
@@ -265,8 +266,8 @@ class LiveView(View[L]):
                 "widget": self._widget.model_id,
                 "before": self._announced["text/plain"],
                 "head": head,
-                "record": NOTHING if never_began else record,
-                "metadata": {} if never_began else metadata,
+                "record": record,
+                "metadata": metadata,
             }
         )
         if not self._feed.reloaded:
@@ -285,6 +286,8 @@ class LiveView(View[L]):
         made = self.announcement()
         if self._unseen and not self.session.done:
             made["text/plain"] += NO_PAGE_IN_BACKGROUND.format(packages=widget.needed())
+        if (journal := self.session.result.journal) is not None:
+            journal("line", made, {})
         return made
 
     def _announce(self, *, update: bool = True) -> None:

@@ -40,8 +40,9 @@ class TextView(View["Session"]):
         self._last = b""
         self._told = 0
         self._keyboard: Keyboard | None = None
+        logged = host.kernel and session.result.journal is not None
         self._writers: dict[StreamName, _Writer] = {
-            stream: _Writer(stream, host, tty=session.result.tty) for stream in STREAMS
+            stream: _Writer(stream, host, tty=session.result.tty, keep=logged) for stream in STREAMS
         }
 
     def run(self) -> None:
@@ -90,6 +91,9 @@ class TextView(View["Session"]):
         for writer in self._writers.values():
             writer.write(b"", final=True)
         self._flush()
+        if (journal := self.session.result.journal) is not None and self.host.kernel:
+            shown = {stream: writer.kept for stream, writer in self._writers.items()}
+            journal("text", {stream: text for stream, text in shown.items() if text}, {})
 
     def _tell(self) -> None:
         """Write what the user should know besides the output; in a kernel the record has it."""
@@ -123,7 +127,7 @@ def _last_state(line: str) -> str:
 class _Writer:
     """One of the two streams of the cell, looked up anew each time: `%%capture` changes it."""
 
-    def __init__(self, stream: StreamName, host: Host, *, tty: bool) -> None:
+    def __init__(self, stream: StreamName, host: Host, *, tty: bool, keep: bool = False) -> None:
         self._name = stream
         self._decoder = text_decoder()
         # A front end shows `\r\n` as one end of line, but a saved notebook reads better.
@@ -133,13 +137,15 @@ class _Writer:
         # A runner keeps each state of a line that is drawn over and over; only the last counts.
         self._settle = host.kernel and not host.attended
         self._line = ""
+        self._keep = keep
+        self.kept = ""
+        """What was written, for the log: in a kernel that is bounded."""
 
     def write(self, data: bytes, *, final: bool = False) -> None:
-        stream = getattr(sys, self._name)
-        binary = None if self._kernel else getattr(stream, "buffer", None)
+        binary = None if self._kernel else getattr(getattr(sys, self._name), "buffer", None)
         if binary is not None:
             if data:
-                stream.flush()
+                getattr(sys, self._name).flush()
                 binary.write(data)
                 binary.flush()
             return
@@ -151,7 +157,7 @@ class _Writer:
         if self._settle:
             text = self._settled(text, final=final)
         if text:
-            stream.write(text)
+            self._show(text)
 
     def _settled(self, text: str, *, final: bool) -> str:
         """Return the lines that are whole by now, each as it was at last."""
@@ -164,7 +170,12 @@ class _Writer:
 
     def note(self, text: str) -> None:
         rest, self._line = _last_state(self._line), ""
-        getattr(sys, self._name).write(f"{rest}\n{text}\n")
+        self._show(f"{rest}\n{text}\n")
+
+    def _show(self, text: str) -> None:
+        if self._keep:
+            self.kept += text
+        getattr(sys, self._name).write(text)
 
     def flush(self) -> None:
         getattr(sys, self._name).flush()

@@ -1,0 +1,1 @@
+"""A log of runs on the disk, and what it says of a saved notebook."""
