@@ -17,9 +17,10 @@ class _Loaded:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         registry = shell.magics_manager.magics
-        names = ("nomad_action", "nomad", "nomad_agent")
         self.before = {
-            (kind, name): registry[kind].get(name) for kind in ("line", "cell") for name in names
+            (kind, name): registry[kind].get(name)
+            for kind, names in NomadMagics.magics.items()
+            for name in names
         }
         self.magics = NomadMagics(shell)
         shell.register_magics(self.magics)

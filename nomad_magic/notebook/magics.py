@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, cast
 
 from IPython.core.magic import (
-    Magics,
     line_cell_magic,
     line_magic,
     magics_class,
@@ -24,6 +23,7 @@ from nomad_magic.nomad.options import Options
 from nomad_magic.notebook.agent_command import AgentCommand
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
+from nomad_magic.notebook.listing import ListingMagics
 from nomad_magic.running import leaving
 from nomad_magic.running.leaving import sealed
 
@@ -59,7 +59,7 @@ class _Typed:
 
 
 @magics_class
-class NomadMagics(Magics):
+class NomadMagics(ListingMagics):
     """Run Nomad's actions from a notebook; see `%nomad_action -help`."""
 
     raise_on_error = Bool(
