@@ -25,6 +25,8 @@ class Offer(NamedTuple):
     about: str = ""
 
 
+_ASKED: Final = frozenset({"job", "group", "task", "alloc", "namespace", "region"})
+
 _COMMANDS: Final = {
     ("job", "action"): "Runs an action of a job",
     ("action",): "The same, shorter",
@@ -54,6 +56,20 @@ def of_line(line: Unfinished) -> list[Offer]:
         case _:
             found = []
     return [offer for offer in found if offer.text.startswith(line.typed)]
+
+
+def asks(line: Unfinished) -> bool:
+    """Whether a cluster can tell what is to be typed."""
+    if line.place is Place.VALUE:
+        return line.option is not None and line.option.name in _ASKED
+    return line.place is Place.WORD and line.grammar.takes == "action"
+
+
+def names_a_file(line: Unfinished) -> bool:
+    """Whether it is the name of a file or a folder that is to be typed."""
+    if line.place is Place.VALUE:
+        return line.option is not None and line.option.value in ("file", "folder")
+    return line.place is Place.WORD and line.grammar.takes == "file" and _takes_flags(line)
 
 
 def missing(line: Unfinished) -> bool:

@@ -39,14 +39,14 @@ class Word(NamedTuple):
         text: What it says, with `UNKNOWN` where that is not known.
         start: Where it begins, and `end` where it ends.
         quote: The quote that is open at its end.
-        python: It ends in the middle of a variable's name or of an expression.
+        python: Where the variable's name or the expression begins that it ends in; -1 for none.
     """
 
     text: str
     start: int
     end: int
     quote: str = ""
-    python: bool = False
+    python: int = -1
 
 
 class Place(enum.Enum):
@@ -92,6 +92,8 @@ class Unfinished:
 
     def written(self, text: str) -> str:
         """Return a word as it is written here, quoted where it needs to be."""
+        if self.place in (Place.COMMAND, Place.PYTHON):
+            return text
         whole = self.before + text
         if self.quote == '"':
             return '"' + _IN_DOUBLE_QUOTES.sub(r"\\\g<0>", whole) + '"'
@@ -117,9 +119,17 @@ def read(text: str, after: str, grammar: Grammar, look: Look) -> Unfinished:
     if not words or words[-1].end < len(text):
         words = [*words, Word("", len(text), len(text))]
     *whole, current = words
-    if current.python:
-        return Unfinished(place=Place.PYTHON, grammar=grammar, start=current.start)
+    if current.python >= 0:
+        return _in_python(text, current.python, grammar)
     return _Reader(grammar, look).read(text, whole, current, after)
+
+
+def _in_python(text: str, start: int, grammar: Grammar) -> Unfinished:
+    """Return what stands at a cursor in the name of a variable, or in an expression."""
+    name = re.search(r"(?<![\w.])[^\W\d]\w*\Z|(?<![\w.])\Z", text[start:])
+    place = Place.NOTHING if name is None else Place.PYTHON
+    typed = name[0] if name else ""
+    return Unfinished(place=place, grammar=grammar, start=len(text) - len(typed), typed=typed)
 
 
 class _Reader:
@@ -286,7 +296,7 @@ class _Splitter:
         self.quote = ""
         self.start: int | None = None
         self.pieces: list[str] = []
-        self.python = False
+        self.python = -1
 
     def step(self) -> None:
         character = self.text[self.at]
@@ -313,7 +323,7 @@ class _Splitter:
         if self.start is not None:
             text = "".join(self.pieces)
             self.words.append(Word(text, self.start, self.at, quote, self.python))
-        self.start, self.pieces, self.python = None, [], False
+        self.start, self.pieces, self.python = None, [], -1
 
     def _unquoted(self, character: str) -> None:
         if character in _BLANKS:
@@ -358,7 +368,7 @@ class _Splitter:
         else:
             end = self._end_of_expression()
             if end < 0:
-                self._inside()
+                self._inside(1)
                 return
             inner = self.text[self.at + 1 : end].strip()
             value = self._value(inner) if inner.isidentifier() else UNKNOWN
@@ -374,19 +384,22 @@ class _Splitter:
 
     def _dollar(self) -> None:
         found = _NAME.match(self.text, self.at)
-        if found is None:
+        if found is None and self.at + 1 < len(self.text):
             self._add("$", 1)
+        elif found is None:
+            self._inside(1, "$")
         elif found[1] is None and found[2] is None:
-            self._inside()
+            self._inside(2)
         elif found[1] is not None and found.end() == len(self.text):
             # Its name may go on.
-            self._inside(self._value(found[1]))
+            self._inside(1, self._value(found[1]))
         else:
             self._add(self._value(found[1] or found[2]), len(found[0]))
 
-    def _inside(self, value: str = UNKNOWN) -> None:
+    def _inside(self, signs: int, value: str = UNKNOWN) -> None:
+        """Take all that is left as what stands behind the signs of Python."""
+        self.python = self.at + signs
         self._add(value, len(self.text) - self.at)
-        self.python = True
 
     def _value(self, name: str) -> str:
         try:

@@ -27,6 +27,7 @@ class _Loaded:
         # `%config NomadMagics` finds it there.
         self._configurables.append(self.magics)
         self.magics.display.install()
+        self.magics.completion.install()
 
     @property
     def _configurables(self) -> list[Any]:
@@ -34,6 +35,7 @@ class _Loaded:
 
     def undo(self) -> None:
         """Put it back."""
+        self.magics.completion.uninstall()
         self.magics.display.uninstall()
         self.magics.agent.close()
         control_channel.forget(self.shell)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from nomad_magic.record import style
+from nomad_magic.record.record import written
 from nomad_magic.record.visible import visible_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-COMMAND_CHARACTERS: Final = 100
-"""How much of a command the text shows; the value has all of it."""
+COMMAND_CHARACTERS: Final = 120
+"""How much of a command is shown; the value has all of it."""
 
 MOST_SHOWN: Final = 2000
 """How many actions are shown; the value has all of them."""
@@ -23,17 +23,12 @@ MOST_SHOWN: Final = 2000
 
 _ROWS_IN_SIGHT: Final = 12
 _WINDOW: Final = f"max-height:444px;overflow:auto;{style.LINE}"
-_TABLE: Final = "margin:0;border:0;border-collapse:collapse;width:100%;font-size:inherit"
-_CELL: Final = f"text-align:left;vertical-align:top;border:0;padding:4px 10px;{style.LINE}"
-# Names keep together: on a narrow page the line and the command give way.
-_NAME: Final = f"{_CELL};white-space:normal;overflow-wrap:break-word"
+# There may be thousands of cells: what can be is said once, and the rest by elements.
+_TABLE: Final = "margin:0;border:0;width:100%;font-size:inherit;overflow-wrap:anywhere"
+_LEFT: Final = 'style="text-align:left"'
 _HEAD: Final = (
-    "<thead><tr>"
-    + "".join(
-        f'<th scope="col" style="{_CELL}">{label}</th>'
-        for label in ("Action", "Running", "The line that runs it, and what it runs")
-    )
-    + "</tr></thead>"
+    f'<thead><tr><th scope="col" {_LEFT}>Action</th><th scope="col">Running</th>'
+    f'<th scope="col" {_LEFT}>The line that runs it, and what it runs</th></tr></thead>'
 )
 
 
@@ -62,8 +57,8 @@ class JobAction:
 
     @property
     def shown_command(self) -> str:
-        """The command as a shell would be told, in one line."""
-        return visible_name(shlex.join(self.command))
+        """The command, in a line that is not too long to be read."""
+        return one_line(self.command, COMMAND_CHARACTERS)
 
     @property
     def shown_running(self) -> str:
@@ -133,13 +128,10 @@ class ActionListing(Sequence[JobAction]):
             yield ""
             yield _job_heading(actions)
             for one in actions:
-                command = one.shown_command
-                if len(command) > COMMAND_CHARACTERS:
-                    command = f"{command[: COMMAND_CHARACTERS - 1]}…"
                 place = visible_name(f"group {one.group}, task {one.task}")
                 yield f"  {visible_name(one.name)} · {place} · {one.shown_running}"
                 yield f"      {visible_name(one.line)}"
-                yield f"      runs {command}"
+                yield f"      runs {one.shown_command}"
         if self.remarks:
             yield ""
         yield from self.remarks
@@ -170,6 +162,12 @@ class ActionListing(Sequence[JobAction]):
         )
 
 
+def one_line(command: tuple[str, ...], most: int) -> str:
+    """Return a command as it is read best, in a line of so many characters at most."""
+    text = visible_name(" ⏎ ".join(written(command).splitlines()))
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def _job_heading(actions: Sequence[JobAction]) -> str:
     """Return what stands above the actions of a job."""
     return visible_name(f"job {actions[0].job} · namespace {actions[0].namespace}")
@@ -177,24 +175,15 @@ def _job_heading(actions: Sequence[JobAction]) -> str:
 
 def _group(heading: str) -> str:
     """Return the row above the actions of a job."""
-    return (
-        f'<tr style="background:transparent"><th scope="colgroup" colspan="3" style="{_CELL}">'
-        f"{escape(heading)}</th></tr>"
-    )
+    return f'<tr><th scope="colgroup" colspan="3" {_LEFT}>{escape(heading)}</th></tr>'
 
 
 def _row(one: JobAction) -> str:
-    place = visible_name(f"{one.group} / {one.task}")
+    name, line = escape(visible_name(one.name)), escape(visible_name(one.line))
+    place = escape(visible_name(f"{one.group} / {one.task}"))
     running = "?" if one.running is None else str(one.running)
     return (
-        f'<tr style="background:transparent"><td style="{_NAME}">'
-        f"<strong>{escape(visible_name(one.name))}</strong><br>"
-        f'<span style="{style.MUTED}">{escape(place)}</span></td>'
-        f'<td style="{_CELL}">{running}</td>'
-        f'<td style="{_CELL}">{_code(visible_name(one.line))}<br>'
-        f'<span style="{style.MUTED}">{_code(one.shown_command)}</span></td></tr>'
+        f"<tr><td {_LEFT}><b>{name}</b><br><small>{place}</small></td><td>{running}</td>"
+        f"<td {_LEFT}><code>{line}</code><br>"
+        f"<small><code>{escape(one.shown_command)}</code></small></td></tr>"
     )
-
-
-def _code(text: str) -> str:
-    return f'<code style="{style.CODE}">{escape(text)}</code>'
