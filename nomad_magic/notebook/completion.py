@@ -162,9 +162,9 @@ class Completion:
 
         async def ask() -> list[Offer]:
             # Not on the thread that waits: to load it all may take longer than an answer may.
-            from nomad_magic.nomad import offers  # noqa: PLC0415 - see above
+            from nomad_magic.nomad import vocabulary  # noqa: PLC0415 - see above
 
-            return [] if line is None else await offers.of_cluster(line, environ, options)
+            return [] if line is None else await vocabulary.of_cluster(line, environ, options)
 
         return loop.submit(ask())
 

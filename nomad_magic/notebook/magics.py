@@ -24,7 +24,7 @@ from nomad_magic.notebook.agent_command import AgentCommand
 from nomad_magic.notebook.completion import Completion
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
-from nomad_magic.notebook.listing import ListingMagics
+from nomad_magic.notebook.listing_command import ListingMagics
 from nomad_magic.running import leaving
 from nomad_magic.running.leaving import sealed
 

@@ -104,7 +104,7 @@ def tabs(shell: Shell) -> None:
     """Say how long each kind of Tab takes."""
     from IPython.core.completer import provisionalcompleter  # noqa: PLC0415 - as a front end does
 
-    from nomad_magic.nomad import offers  # noqa: PLC0415 - with the first Tab
+    from nomad_magic.nomad import vocabulary  # noqa: PLC0415 - with the first Tab
 
     lines = {
         "-job": "%nomad_action -job=cache-1",
@@ -121,7 +121,7 @@ def tabs(shell: Shell) -> None:
             assert found, line
 
         def anew(press: Callable[[], None] = press) -> None:
-            offers.forget()
+            vocabulary.forget()
             press()
 
         report(f"Tab for {what}", longest(anew), TAB_SECONDS)
