@@ -76,7 +76,8 @@ async def listing(args: ActionArgs, client: Client) -> ActionListing:
         job = visible_name(found.job)
         actions = list(_described(args, client, found.job, found.namespace, found))
         kept = _narrowed(args, actions, f"Job {job} has no", job=job)
-        return ActionListing(actions=tuple(kept), where=f"job {job}")
+        where = f"job {job} · namespace {visible_name(found.namespace)}"
+        return ActionListing(actions=tuple(kept), where=where, one_job=True)
     try:
         jobs = await _jobs(client)
         answers = await each(lambda job: _actions_if_any(client, job), jobs, at_once=AT_ONCE)

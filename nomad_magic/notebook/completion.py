@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from IPython.core.completer import SimpleCompletion, completion_matcher
 
+from nomad_magic.notebook.kernel import host
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
@@ -27,6 +29,13 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 0.25
 """How long an answer may take: a person waits no longer for a list that may not come."""
+
+BESIDE: Final = 50
+"""How many characters are shown beside a completion in a notebook."""
+
+# Of a flag's help what comes first.
+_CLAUSE: Final = re.compile(r"(?<=[a-z])(?:[:;,] | \().*", re.DOTALL)
+_MAY_END: Final = re.compile(r"[^\w\s](?=.)")
 
 _JOB_FILES: Final = (".hcl", ".nomad", ".json")
 
@@ -113,8 +122,12 @@ class Completion:
         else:
             offers = [] if line.place is Place.NOTHING else self._offers(line, end)
         kind = line.option.name if line.option else "value"
+        kernel = host.look(self._shell).kernel
         completions = [
-            SimpleCompletion(line.written(one.text), type=one.about or kind)
+            SimpleCompletion(
+                line.written(one.text),
+                type=_beside(one, kind) if kernel else one.about or kind,
+            )
             for one in offers[:MOST]
         ]
         return _answer(completions, fragment, ours=True)
@@ -250,6 +263,19 @@ def _answer(
         "suppress": ours,
         "ordered": True,
     }
+
+
+def _beside(offer: Offer, kind: str) -> str:
+    """Return what an offer is, as JupyterLab can show it: short, and in one piece.
+
+    The column that it stands in is as wide as its widest word (measured in 4.6.6): any place where
+    a line may end would make two of it, one over the other.
+    """
+    text = offer.about or kind
+    if offer.text.startswith("-"):
+        text = _CLAUSE.sub("", text)
+    text = text if len(text) <= BESIDE else f"{text[: BESIDE - 1]}…"
+    return _MAY_END.sub("\\g<0>\N{WORD JOINER}", text.replace(" ", "\N{NO-BREAK SPACE}"))
 
 
 def _files(line: Unfinished) -> list[Offer]:

@@ -22,12 +22,17 @@ MOST_SHOWN: Final = 2000
 
 
 _ROWS_IN_SIGHT: Final = 12
-_WINDOW: Final = f"max-height:444px;overflow:auto;{style.LINE}"
+_BOX: Final = f"overflow:auto;{style.LINE}"
+_WINDOW: Final = f"max-height:444px;{_BOX}"
 # There may be thousands of cells: what can be is said once, and the rest by elements.
-_TABLE: Final = "margin:0;border:0;width:100%;font-size:inherit;overflow-wrap:anywhere"
+# JupyterLab's own style would have all columns of one width.
+_TABLE: Final = (
+    "margin:0;border:0;width:100%;table-layout:auto;font-size:inherit;overflow-wrap:anywhere"
+)
 _LEFT: Final = 'style="text-align:left"'
+_NAME: Final = 'style="text-align:left;white-space:nowrap"'
 _HEAD: Final = (
-    f'<thead><tr><th scope="col" {_LEFT}>Action</th><th scope="col">Running</th>'
+    '<thead><tr><th scope="col" style="text-align:left;width:1%">Action</th>'
     f'<th scope="col" {_LEFT}>The line that runs it, and what it runs</th></tr></thead>'
 )
 
@@ -73,11 +78,13 @@ class ActionListing(Sequence[JobAction]):
     Attributes:
         actions: All of them.
         where: Of what, in words: a job, or all jobs.
+        one_job: `where` names the job that all are of.
         notices: What is not in it, and why.
     """
 
     actions: tuple[JobAction, ...]
     where: str
+    one_job: bool = False
     notices: tuple[str, ...] = ()
 
     @overload
@@ -125,8 +132,9 @@ class ActionListing(Sequence[JobAction]):
     def _text(self) -> Iterator[str]:
         yield self.heading
         for actions in self.by_job.values():
-            yield ""
-            yield _job_heading(actions)
+            if not self.one_job:
+                yield ""
+                yield _job_heading(actions)
             for one in actions:
                 place = visible_name(f"group {one.group}, task {one.task}")
                 yield f"  {visible_name(one.name)} · {place} · {one.shown_running}"
@@ -142,15 +150,15 @@ class ActionListing(Sequence[JobAction]):
     def html(self) -> str:
         """Return it as HTML: a table that needs neither a script nor a style sheet."""
         rows = "".join(
-            _group(_job_heading(actions)) + "".join(map(_row, actions))
+            ("" if self.one_job else _group(_job_heading(actions))) + "".join(map(_row, actions))
             for actions in self.by_job.values()
         )
-        table = f'<table style="{_TABLE}">{_HEAD}{rows}</table>' if rows else ""
-        if len(self) > _ROWS_IN_SIGHT:
-            table = (
-                f'{style.PRINT}<div class="nomad-magic-output" style="{_WINDOW}" tabindex="0"'
-                f' role="region" aria-label="Actions">{table}</div>'
-            )
+        long = len(self) > _ROWS_IN_SIGHT
+        table = (
+            f'{style.PRINT if long else ""}<div class="nomad-magic-output" role="region"'
+            f' aria-label="Actions" tabindex="0" style="{_WINDOW if long else _BOX}">'
+            f'<table style="{_TABLE}">{_HEAD}{rows}</table></div>'
+        )
         remarks = "".join(
             f'<div style="{style.BAR};{style.LINE};{style.MUTED}">{escape(one)}</div>'
             for one in self.remarks
@@ -158,7 +166,7 @@ class ActionListing(Sequence[JobAction]):
         return (
             f'<div class="nomad-magic {style.NO_MATH}" style="{style.FRAME}">'
             f'<div style="{style.BAR}"><strong>{escape(self.heading)}</strong></div>'
-            f"{table}{remarks}</div>"
+            f"{table if rows else ''}{remarks}</div>"
         )
 
 
@@ -175,15 +183,14 @@ def _job_heading(actions: Sequence[JobAction]) -> str:
 
 def _group(heading: str) -> str:
     """Return the row above the actions of a job."""
-    return f'<tr><th scope="colgroup" colspan="3" {_LEFT}>{escape(heading)}</th></tr>'
+    return f'<tr><th scope="colgroup" colspan="2" {_LEFT}>{escape(heading)}</th></tr>'
 
 
 def _row(one: JobAction) -> str:
     name, line = escape(visible_name(one.name)), escape(visible_name(one.line))
     place = escape(visible_name(f"{one.group} / {one.task}"))
-    running = "?" if one.running is None else str(one.running)
     return (
-        f"<tr><td {_LEFT}><b>{name}</b><br><small>{place}</small></td><td>{running}</td>"
+        f"<tr><td {_NAME}><b>{name}</b><br><small>{place}<br>{one.shown_running}</small></td>"
         f"<td {_LEFT}><code>{line}</code><br>"
         f"<small><code>{escape(one.shown_command)}</code></small></td></tr>"
     )

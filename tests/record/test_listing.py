@@ -25,13 +25,13 @@ FLUSH = JobAction(
 
 
 def listing(*actions: JobAction, notices: tuple[str, ...] = ()) -> ActionListing:
-    return ActionListing(actions=actions, where="job cache", notices=notices)
+    return ActionListing(actions=actions, where="all jobs", notices=notices)
 
 
 def test_the_text_says_where_what_and_how() -> None:
     """Job, group, task, command, running allocations, and the line."""
     assert listing(FLUSH, notices=("1 job is not in the list: no",)).text() == (
-        "job cache · 1 action\n\n"
+        "all jobs · 1 action\n\n"
         "job cache · namespace default\n"
         "  flush · group redis, task server · 3 running\n"
         "      %nomad_action -job=cache -group=redis -task=server flush\n"
@@ -40,11 +40,19 @@ def test_the_text_says_where_what_and_how() -> None:
     )
 
 
+def test_of_one_job_its_name_stands_once() -> None:
+    """In the heading, and above no rows."""
+    value = ActionListing(actions=(FLUSH,), where="job cache", one_job=True)
+    assert value.text().startswith("job cache · 1 action\n  flush · group redis")
+    assert "colgroup" not in value.html()
+    assert "colgroup" in listing(FLUSH).html()
+
+
 def test_the_html_says_the_same_without_styles_or_scripts() -> None:
     """A sanitiser that takes all of those away leaves every fact."""
     html = nh3.clean(listing(FLUSH).html(), attributes={})
     text = re.sub(r"<[^>]*>", " ", html)
-    for fact in ("cache", "default", "redis / server", "flush", "3", "redis-cli flushall"):
+    for fact in ("cache", "default", "redis / server", "flush", "3 running", "redis-cli flushall"):
         assert fact in text
     assert FLUSH.line in text
     assert "<table>" in html
@@ -60,7 +68,7 @@ def test_the_value_is_the_list() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         value[0].name = "other"  # type: ignore[misc]
     assert list(pickle.loads(pickle.dumps(value))) == list(value)
-    assert repr(value) == "<ActionListing of job cache · 2 actions>"
+    assert repr(value) == "<ActionListing of all jobs · 2 actions>"
 
 
 class Tags(HTMLParser):
