@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from nomad_magic.line.unfinished import Unfinished
     from nomad_magic.nomad.options import Options
 
-SECONDS: Final = 0.25
-"""How long an answer may take: a person waits no longer for a list that may not come."""
+SECONDS: Final = 0.2
+"""How long an answer is waited for: with what IPython does besides it is there within 300 ms."""
 
 BESIDE: Final = 50
 """How many characters are shown beside a completion in a notebook."""
