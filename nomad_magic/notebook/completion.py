@@ -12,9 +12,13 @@ import time
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from IPython.core.completer import SimpleCompletion, completion_matcher
+from IPython.core.completer import SimpleCompletion
 
-from nomad_magic.notebook.kernel import host
+from nomad_magic.line import offers, unfinished
+from nomad_magic.line.grammar import GRAMMARS
+from nomad_magic.line.offers import Offer
+from nomad_magic.line.unfinished import Place
+from nomad_magic.running import loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +27,6 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-    from nomad_magic.line.offers import Offer
     from nomad_magic.line.unfinished import Unfinished
     from nomad_magic.nomad.options import Options
 
@@ -69,25 +72,6 @@ class Completion:
         self._shell = shell
         self._options = options
 
-        def matcher(context: CompletionContext) -> SimpleMatcherResult:
-            return self.complete(context)
-
-        # Before the others: what is not asked takes no time.
-        described = completion_matcher(
-            priority=1000, identifier="nomad_magic.completion", api_version=2
-        )
-        self._matcher = described(matcher)
-
-    def install(self) -> None:
-        """Have it asked."""
-        self._shell.Completer.custom_matchers.append(self._matcher)
-
-    def uninstall(self) -> None:
-        """Have it asked no more."""
-        matchers = self._shell.Completer.custom_matchers
-        if self._matcher in matchers:
-            matchers.remove(self._matcher)
-
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:
         """Return what may stand at the cursor; of a line that is not ours nothing."""
         end = time.monotonic() + SECONDS
@@ -107,34 +91,27 @@ class Completion:
             return _answer([], "", ours=False)
         if not self._is_magic(found):
             return _answer([], "", ours=False)
-        # With the first Tab: `%load_ext` needs none of this.
-        from nomad_magic.line import unfinished  # noqa: PLC0415 - see above
-        from nomad_magic.line.grammar import GRAMMARS  # noqa: PLC0415 - see above
-        from nomad_magic.line.unfinished import Place  # noqa: PLC0415 - see above
-
         grammar = GRAMMARS.get(found.name)
         if grammar is None:
             return _answer([], "", ours=False)
         line = unfinished.read(found.before, found.after, grammar, self._value)
         fragment = found.before[line.start :]
         if line.place is Place.PYTHON:
-            offers = self._names(line)
+            there = self._names(line)
         else:
-            offers = [] if line.place is Place.NOTHING else self._offers(line, end)
+            there = [] if line.place is Place.NOTHING else self._offers(line, end)
         kind = line.option.name if line.option else "value"
-        kernel = host.look(self._shell).kernel
+        kernel = getattr(self._shell, "kernel", None) is not None
         completions = [
             SimpleCompletion(
                 line.written(one.text),
                 type=_beside(one, kind) if kernel else one.about or kind,
             )
-            for one in offers[:MOST]
+            for one in there[:MOST]
         ]
         return _answer(completions, fragment, ours=True)
 
     def _offers(self, line: Unfinished, end: float) -> list[Offer]:
-        from nomad_magic.line import offers  # noqa: PLC0415 - with the first Tab
-        from nomad_magic.line.unfinished import Place  # noqa: PLC0415 - the same
 
         own = offers.of_line(line)
         if offers.names_a_file(line):
@@ -150,8 +127,6 @@ class Completion:
 
     def _names(self, line: Unfinished) -> list[Offer]:
         """Return the variables that begin as what was typed."""
-        from nomad_magic.line.offers import Offer  # noqa: PLC0415 - with the first Tab
-
         own = [Offer(name, "variable") for name in self._shell.user_ns if name.isidentifier()]
         around = [Offer(name, "environment") for name in os.environ if name.isidentifier()]
         if not line.typed:
@@ -169,8 +144,6 @@ class Completion:
 
     def _ask(self, line: Unfinished | None) -> Future[list[Offer]]:
         """Ask a cluster what it has for a line; with none only make ready for that."""
-        from nomad_magic.running import loop  # noqa: PLC0415 - with the first Tab
-
         environ, options = dict(os.environ), self._options()
 
         async def ask() -> list[Offer]:
@@ -280,8 +253,6 @@ def _beside(offer: Offer, kind: str) -> str:
 
 def _files(line: Unfinished) -> list[Offer]:
     """Return the files and folders that begin as what was typed."""
-    from nomad_magic.line.offers import Offer  # noqa: PLC0415 - with the first Tab
-
     folder, name = os.path.split(line.typed)
     wanted = line.option.value if line.option else "job file"
     found = []

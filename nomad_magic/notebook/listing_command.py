@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from IPython.core.magic import Magics, line_magic, no_var_expand
 
 from nomad_magic.errors import UsageError
-from nomad_magic.line import listing_flags
 from nomad_magic.line.flags import HelpRequested
 from nomad_magic.running import leaving
 from nomad_magic.running.leaving import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -22,17 +22,14 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.options import Options
     from nomad_magic.record.listing import ActionListing
 
+    class _Line(Protocol):
+        """What of a typed line is needed here."""
 
-class _Line(Protocol):
-    """What of a typed line is needed here."""
+        @property
+        def argv(self) -> Sequence[str]: ...
 
-    @property
-    def argv(self) -> Sequence[str]:
-        """Its words."""
-
-    @property
-    def background(self) -> bool:
-        """Whether it ends in an `&`."""
+        @property
+        def background(self) -> bool: ...
 
 
 class ListingMagics(Magics):
@@ -67,6 +64,9 @@ class ListingMagics(Magics):
 
         Help: %nomad_actions -help explains every flag.
         """
+        # With the first list: `%load_ext` needs none of this.
+        from nomad_magic.line import listing_flags  # noqa: PLC0415 - see above
+
         typed = self._split(line, None)
         argv = typed.argv
         with leaving.settling(argv, os.environ):
@@ -83,7 +83,6 @@ class ListingMagics(Magics):
         return found
 
     def _ask(self, args: ActionArgs, argv: Sequence[str]) -> ActionListing:
-        # With the first list: `%load_ext` needs none of the client's libraries.
         from nomad_magic.nomad import cache, catalogue  # noqa: PLC0415 - see above
         from nomad_magic.nomad.target import read_target  # noqa: PLC0415 - see above
         from nomad_magic.running import loop  # noqa: PLC0415 - see above

@@ -21,7 +21,7 @@ from nomad_magic.line.flag_table import help_text
 from nomad_magic.line.flags import HelpRequested
 from nomad_magic.nomad.options import Options
 from nomad_magic.notebook.agent_command import AgentCommand
-from nomad_magic.notebook.completion import Completion
+from nomad_magic.notebook.completion_hook import CompletionHook
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
 from nomad_magic.notebook.listing_command import ListingMagics
@@ -118,7 +118,7 @@ class NomadMagics(ListingMagics):
         super().__init__(shell)
         self.display = QuietDisplay(shell)
         self.agent = AgentCommand()
-        self.completion = Completion(shell, self._options)
+        self.completion = CompletionHook(shell, self._options)
 
     @no_var_expand
     @line_cell_magic

@@ -12,6 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from IPython.core.completer import Completion, provisionalcompleter, rectify_completions
+from IPython.terminal.ptutils import IPythonPTCompleter
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 from support import nomads
 from support.cells import environment
 from support.loops import listening
@@ -403,6 +406,23 @@ class Context(NamedTuple):
     full_text: str
     cursor_line: int
     cursor_position: int
+
+
+def test_ipythons_terminal_shows_it_with_its_help(shell: Shell, named_agent: Agent) -> None:  # noqa: ARG001 - it is named
+    """By its own adapter: what is inserted, from where on, and what stands beside it."""
+    adapter = IPythonPTCompleter(ipy_completer=shell.ipython.Completer)
+
+    def press(line: str) -> list[tuple[str, int, str]]:
+        found = adapter.get_completions(Document(line), CompleteEvent(completion_requested=True))
+        return [(one.text, one.start_position, one.display_meta_text) for one in found]
+
+    assert press("r = %nomad_action -gr") == [
+        ("-group=", -3, "The task group; one of its running allocations is taken")
+    ]
+    assert press("%nomad_action -job=nig") == [("nightly", -3, "dead")]
+    assert press("%nomad_action -job=cache -group=redis -task=sidecar h") == [
+        ("hello", -1, "/bin/echo 'from sidecar'")
+    ]
 
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
