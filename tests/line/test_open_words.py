@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nomad_magic.errors import LineError
@@ -17,6 +17,7 @@ PIECES = st.sampled_from(
 LINES = st.lists(PIECES, max_size=12).map("".join)
 
 
+@settings(deadline=None)
 @given(LINES)
 def test_a_whole_line_has_the_words_that_a_run_would_have(text: str) -> None:
     """Where a line splits, it splits here too, and each word stands where it is said to stand."""

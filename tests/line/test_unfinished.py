@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nomad_magic.line import offers, shellwords, unfinished
@@ -136,6 +136,7 @@ LINES = st.lists(PIECES, max_size=12).map("".join)
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 
 
+@settings(deadline=None)
 @given(LINES, LINES, st.sampled_from(sorted(GRAMMARS)))
 @example("]", "", "nomad_action")
 def test_no_line_is_too_odd_to_be_read(before: str, after: str, name: str) -> None:
@@ -147,6 +148,7 @@ def test_no_line_is_too_odd_to_be_read(before: str, after: str, name: str) -> No
     assert {offers.asks(line), offers.names_a_file(line), offers.missing(line)} <= {True, False}
 
 
+@settings(deadline=None)
 @given(
     WORDS,
     st.sampled_from(["-job=", "-job ", "--job='", '-job="', '"-job=', "-t '", "-group=x "]),
