@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.models import AllocationStub, JobStub, ListedAction
 
-AT_ONCE: Final = 48
-"""How many jobs are asked about at the same time: a good half of the connections of a client that
+AT_ONCE: Final = 64
+"""How many jobs are asked about at the same time: two thirds of the connections of a client that
 an agent takes where it was not told otherwise (`capacity`)."""
 
 _WANTED: Final = {"group": "actions in a group", "task": "actions in a task", "action": "an action"}
@@ -80,6 +80,8 @@ async def listing(args: ActionArgs, client: Client) -> ActionListing:
         return ActionListing(actions=tuple(kept), where=where, one_job=True)
     try:
         jobs = await _jobs(client)
+        if not jobs and client.target.namespace not in ("", ALL_NAMESPACES):
+            await _check_namespace(client)
         answers = await each(lambda job: _actions_if_any(client, job), jobs, at_once=AT_ONCE)
     except UnexpectedAnswer as answer:
         if NO_REGION in answer.message and not answer.hint:
@@ -174,6 +176,17 @@ async def _actions_if_any(
         if answer.status == TOO_MANY:
             raise
         return answer
+
+
+async def _check_namespace(client: Client) -> None:
+    """Make sure that a namespace without jobs is one.
+
+    Raises:
+        LocateError: The agent knows others, and not this one.
+    """
+    if there := await suggestions.other_namespaces(client):
+        where = visible_name(client.target.namespace)
+        raise LocateError(f"No jobs in the namespace {where} found", hint=there)
 
 
 async def _jobs(client: Client) -> dict[tuple[str, str], JobStub]:

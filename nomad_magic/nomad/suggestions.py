@@ -65,6 +65,12 @@ async def other_regions(client: Client) -> str:
     return alternatives.among("region", client.target.region, regions or [])
 
 
+async def other_namespaces(client: Client) -> str:
+    """Return which namespaces there are, where the target's is not one of them."""
+    names = await _asked(questions.namespaces(client))
+    return alternatives.among("namespace", client.target.namespace, names or [])
+
+
 def rights(needed: str, namespace: str, *, sent: bool) -> str:
     """Return what is missing where permission is denied.
 

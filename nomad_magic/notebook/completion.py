@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nomad_magic.line.unfinished import Unfinished
     from nomad_magic.nomad.options import Options
 
-SECONDS: Final = 0.2
+SECONDS: Final = 0.24
 """How long an answer is waited for: with what IPython does besides it is there within 300 ms."""
 
 BESIDE: Final = 50

@@ -86,7 +86,6 @@ class ListingMagics(Magics):
         from nomad_magic.nomad import cache, catalogue  # noqa: PLC0415 - see above
         from nomad_magic.nomad.target import read_target  # noqa: PLC0415 - see above
         from nomad_magic.running import loop  # noqa: PLC0415 - see above
-        from nomad_magic.running.api import line_notices  # noqa: PLC0415 - see above
 
         target = read_target(args, os.environ, argv)
         cache.check(target)
@@ -97,6 +96,9 @@ class ListingMagics(Magics):
 
         asked = loop.submit(ask())
         try:
+            # While the questions are on their way.
+            from nomad_magic.running.api import line_notices  # noqa: PLC0415 - see above
+
             found = asked.result()
         finally:
             # Whatever interrupts the wait ends the questions too.

@@ -182,13 +182,11 @@ def test_the_line_that_is_listed_runs(shell: Shell, secured_agent: Secured) -> N
     assert certificates
 
 
-def test_no_job_at_all(shell: Shell, secured_agent: Secured) -> None:
-    """A namespace without jobs has a list without actions, and that is no error."""
+def test_a_namespace_that_is_not_there(shell: Shell, secured_agent: Secured) -> None:
+    """It has no jobs; the nearest that there is is named."""
     agent, _ = secured_agent
     with environment(agent.environ):
-        ran = listed(shell, "-namespace=nowhere")
-        assert ran.error is None
-        assert len(ran.value) == 0
-        assert ran.value.text() == "all jobs of namespace nowhere · 0 actions"
-        error = listed(shell, "-namespace=nowhere flush").error
+        error = listed(shell, "-namespace=apartt").error
     assert isinstance(error, LocateError)
+    assert error.message == "No jobs in the namespace apartt found"
+    assert error.hint.startswith("There is no namespace apartt. Did you mean apart?")

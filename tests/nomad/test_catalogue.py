@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.cells import environment
+from support.nomads import until
 from support.scripted import answer
 
 if TYPE_CHECKING:
@@ -87,3 +90,30 @@ def test_an_agent_before_actions_says_so_once(shell: Shell, named: Script) -> No
     named.answers["/v1/job/"] = answer("job not found", 404, kind="text/plain")
     error = listed(shell).error
     assert str(error).startswith('Error fetching actions: error querying job "a": ')
+
+
+def test_no_job_at_all(shell: Shell, named: Script) -> None:
+    """A list without actions is no error, also in a namespace that is there."""
+    named.answers["/v1/jobs"] = answer("[]")
+    named.answers["/v1/namespaces"] = answer('[{"Name": "empty"}]')
+    value = shell.magic("", name="nomad_actions").value
+    assert value.text() == "all jobs of all namespaces · 0 actions"
+    assert "<table" not in value.html()
+    value = shell.magic("-namespace=empty", name="nomad_actions").value
+    assert value.text() == "all jobs of namespace empty · 0 actions"
+
+
+def test_an_interrupt_ends_the_questions(shell: Shell, named: Script) -> None:
+    """The cell is free at once, and the agent is asked nothing more."""
+    named.silent = "/v1/jobs"
+
+    def interrupt() -> None:
+        until(lambda: bool(named.requests), seconds=10, what="the agent is asked")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    ran = listed(shell)
+    thread.join()
+    assert isinstance(ran.error, KeyboardInterrupt)
+    assert len(named.requests) == 1
