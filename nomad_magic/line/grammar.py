@@ -20,14 +20,14 @@ class Option(NamedTuple):
         name: Without its dashes.
         value: What its value is called; empty for one that is on or off.
         help: What it does, in a sentence without its end.
-        forms: How one that is on or off is written; the first dash is left out.
+        forms: How one that is on or off is written behind its dash, and what that does.
         synonyms: Its other names.
     """
 
     name: str
     value: str
     help: str
-    forms: tuple[str, ...] = ()
+    forms: tuple[tuple[str, str], ...] = ()
     synonyms: tuple[str, ...] = ()
 
 
@@ -51,22 +51,29 @@ class Grammar(NamedTuple):
         return next((one for one in self.options if name in (one.name, *one.synonyms)), None)
 
 
+_SWITCHES: Final = {
+    # What is on already is only ever turned off.
+    "i": (("i=false", "Pass no stdin to the action"),),
+    "t": (
+        ("t", "Run the action in a terminal"),
+        ("t=false", "Run the action without a terminal"),
+    ),
+}
+
+
 def _option(flag: Flag) -> Option:
-    forms: tuple[str, ...] = ()
-    if not flag.value:
-        # What is on already is only ever turned off.
-        off = f"{flag.name}=false"
-        forms = {"i": (off,), "t": (flag.name, off)}.get(flag.name, (flag.name,))
+    forms = () if flag.value else _SWITCHES.get(flag.name, ((flag.name, flag.summary),))
     return Option(flag.name, flag.value, flag.summary, forms, flag.synonyms)
 
 
-_HELP: Final = Option("help", "", "Explains every flag", ("help",), ("h",))
+_HELP: Final = Option("help", "", "Explains every flag", (("help", "Explains every flag"),), ("h",))
 
 
 def _options(flags: tuple[Flag, ...]) -> tuple[Option, ...]:
     return (*map(_option, flags), _HELP)
 
 
+_LENIENT: Final = "Leaves out what has no effect here"
 _NEEDED: Final = ("job", "group", "task")
 _ACTION: Final = Grammar(_options(FLAGS), needs=_NEEDED)
 
@@ -82,7 +89,7 @@ GRAMMARS: Final[dict[str, Grammar]] = {
         (
             Option("var", "NAME=VALUE", "A variable of the job files"),
             Option("var-file", "file", "A file of such variables"),
-            Option("lenient", "", "Leaves out what has no effect here", ("lenient",)),
+            Option("lenient", "", _LENIENT, (("lenient", _LENIENT),)),
         ),
         commands=(("start",), ("stop",), ("status",)),
         takes="file",

@@ -98,11 +98,11 @@ def _flags(line: Unfinished) -> Iterator[Offer]:
             continue
         names = (option.name, *(option.synonyms if line.typed.strip("-") else ()))
         for name in names:
-            for form in _forms(option, name):
-                yield Offer(dashes + form, option.help)
+            for form, about in _forms(option, name):
+                yield Offer(dashes + form, about)
 
 
-def _forms(option: Option, name: str) -> tuple[str, ...]:
+def _forms(option: Option, name: str) -> tuple[tuple[str, str], ...]:
     if option.value:
-        return (f"{name}=",)
-    return option.forms if name == option.name else (name,)
+        return ((f"{name}=", option.help),)
+    return option.forms if name == option.name else ((name, option.help),)

@@ -32,8 +32,6 @@ AT_ONCE: Final = 64
 """How many jobs are asked about at the same time: two thirds of the connections of a client that
 an agent takes where it was not told otherwise (`capacity`)."""
 
-_WANTED: Final = {"group": "actions in a group", "task": "actions in a task", "action": "an action"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -42,22 +40,15 @@ class Found:
     Attributes:
         job: Its id, and `namespace` where it is.
         actions: Those of its newest version.
-        allocations: All that it has.
+        running: How many allocations of each group run, as far as known.
+        allocations: All that it has, where they were asked for.
     """
 
     job: str
     namespace: str
     actions: Sequence[ListedAction]
-    allocations: Sequence[AllocationStub]
-
-    @property
-    def running(self) -> dict[str, int]:
-        """How many allocations of each group run."""
-        groups = {one.task_group_name: 0 for one in self.actions}
-        for stub in self.allocations:
-            runs = stub.client_status == "running"
-            groups[stub.task_group] = groups.get(stub.task_group, 0) + runs
-        return groups
+    running: Mapping[str, int]
+    allocations: Sequence[AllocationStub] = ()
 
 
 async def listing(args: ActionArgs, client: Client) -> ActionListing:
@@ -73,40 +64,23 @@ async def listing(args: ActionArgs, client: Client) -> ActionListing:
     """
     if args.job:
         found = await of_job(args, client)
+        actions = list(_described(args, client, found))
         job = visible_name(found.job)
-        actions = list(_described(args, client, found.job, found.namespace, found))
-        kept = _narrowed(args, actions, f"Job {job} has no", job=job)
-        where = f"job {job} · namespace {visible_name(found.namespace)}"
-        return ActionListing(actions=tuple(kept), where=where, one_job=True)
+        return ActionListing(
+            actions=tuple(_narrowed(args, actions, f"Job {job} has", one_job=True)),
+            where=f"job {job} · namespace {visible_name(found.namespace)}",
+            one_job=True,
+        )
     try:
-        jobs = await _jobs(client)
-        if not jobs and client.target.namespace not in ("", ALL_NAMESPACES):
-            await _check_namespace(client)
-        answers = await each(lambda job: _actions_if_any(client, job), jobs, at_once=AT_ONCE)
+        everything, refusals = await _of_jobs(client)
     except UnexpectedAnswer as answer:
         if NO_REGION in answer.message and not answer.hint:
             answer.hint = await suggestions.other_regions(client)
         raise
-    refusals = [answer for answer in answers.values() if isinstance(answer, RequestError)]
-    if jobs and len(refusals) == len(jobs):
-        raise refusals[0]
-    actions = [
-        one
-        for (job, namespace), answer in answers.items()
-        if not isinstance(answer, RequestError)
-        for one in _described(
-            args,
-            client,
-            job,
-            namespace,
-            Found(job=job, namespace=namespace, actions=answer, allocations=()),
-            running=jobs[job, namespace].running,
-        )
-    ]
+    actions = [one for found in everything for one in _described(args, client, found)]
     namespace = client.target.namespace
-    where = f"namespace {visible_name(namespace)}" if namespace else "all namespaces"
-    if namespace == ALL_NAMESPACES:
-        where = "all namespaces"
+    named = namespace not in ("", ALL_NAMESPACES)
+    where = f"namespace {visible_name(namespace)}" if named else "all namespaces"
     return ActionListing(
         actions=tuple(_narrowed(args, actions, "No job has")),
         where=f"all jobs of {where}",
@@ -134,30 +108,61 @@ async def of_job(args: ActionArgs, client: Client) -> Found:
     )
     # Most words are a whole id: then all has been asked by the time that this is known.
     guess = (args.job, client.target.namespace or DEFAULT_NAMESPACE)
-    early = asyncio.create_task(_about(resolver, client, *guess))
+    # In all namespaces at once no job is asked about.
+    guesses = [] if guess[1] == ALL_NAMESPACES else [guess]
+    early = [asyncio.create_task(_about(resolver, client, *one)) for one in guesses]
     try:
         job, namespace = await resolver.find_job()
         namespace = namespace or guess[1]
-        if (job, namespace) == guess:
-            actions, allocations = await early
-        else:
-            actions, allocations = await _about(resolver, client, job, namespace)
+        if (job, namespace) in guesses:
+            return await early[0]
+        return await _about(resolver, client, job, namespace)
     finally:
-        early.cancel()
-        await asyncio.gather(early, return_exceptions=True)
-    return Found(job=job, namespace=namespace, actions=actions, allocations=allocations)
+        for task in early:
+            task.cancel()
+        await asyncio.gather(*early, return_exceptions=True)
 
 
-async def _about(
-    resolver: Resolver, client: Client, job: str, namespace: str
-) -> tuple[list[ListedAction], list[AllocationStub]]:
+async def _about(resolver: Resolver, client: Client, job: str, namespace: str) -> Found:
     """Ask for the actions and the allocations of a job, at the same time."""
-    allocations = asyncio.create_task(resolver.allocations_of(job, namespace))
+    asked = asyncio.create_task(resolver.allocations_of(job, namespace))
     try:
-        return await _actions(client, job, namespace), await allocations
+        actions = await _actions(client, job, namespace)
+        allocations = await asked
     finally:
-        allocations.cancel()
-        await asyncio.gather(allocations, return_exceptions=True)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+    running = {one.task_group_name: 0 for one in actions}
+    for stub in allocations:
+        if stub.client_status == "running":
+            running[stub.task_group] = running.get(stub.task_group, 0) + 1
+    return Found(
+        job=job, namespace=namespace, actions=actions, running=running, allocations=allocations
+    )
+
+
+async def _of_jobs(client: Client) -> tuple[list[Found], list[UnexpectedAnswer]]:
+    """Ask for the actions of all jobs; return them, and what some have answered instead.
+
+    Raises:
+        UnexpectedAnswer: It is what all have answered.
+    """
+    jobs = await _jobs(client)
+    if not jobs and client.target.namespace not in ("", ALL_NAMESPACES):
+        await _check_namespace(client)
+    answers = await each(lambda job: _actions_if_any(client, job), jobs, at_once=AT_ONCE)
+    found: list[Found] = []
+    refusals: list[UnexpectedAnswer] = []
+    for key, answer in answers.items():
+        if isinstance(answer, UnexpectedAnswer):
+            refusals.append(answer)
+        else:
+            job, namespace = key
+            running = jobs[key].running
+            found.append(Found(job=job, namespace=namespace, actions=answer, running=running))
+    if refusals and not found:
+        raise refusals[0]
+    return found, refusals
 
 
 async def _actions(client: Client, job: str, namespace: str) -> list[ListedAction]:
@@ -209,63 +214,64 @@ async def _jobs(client: Client) -> dict[tuple[str, str], JobStub]:
     }
 
 
-def _described(  # noqa: PLR0913 - one job's facts
-    args: ActionArgs,
-    client: Client,
-    job: str,
-    namespace: str,
-    found: Found,
-    *,
-    running: Mapping[str, int] | None = None,
-) -> Iterator[JobAction]:
+def _described(args: ActionArgs, client: Client, found: Found) -> Iterator[JobAction]:
     """Return the actions of a job as they are shown: with nothing secret in them."""
     shown = client.target.masker().shown
-    running = found.running if running is None else running
     here = client.target.namespace or DEFAULT_NAMESPACE
     for one in found.actions:
         again = replace(
             args,
-            job=job,
-            namespace=args.namespace if namespace == here else namespace,
+            job=found.job,
+            namespace=args.namespace if found.namespace == here else found.namespace,
             group=one.task_group_name,
             task=one.task_name,
             action=one.name,
         )
         yield JobAction(
-            job=shown(job),
-            namespace=shown(namespace),
+            job=shown(found.job),
+            namespace=shown(found.namespace),
             group=shown(one.task_group_name),
             task=shown(one.task_name),
             name=shown(one.name),
             command=tuple(map(shown, (one.command, *(one.args or ())))),
-            running=running.get(one.task_group_name),
+            running=found.running.get(one.task_group_name),
             line=shown(f"%nomad_action {again.command_line().removeprefix('nomad job action ')}"),
         )
 
 
 def _narrowed(
-    args: ActionArgs, actions: list[JobAction], subject: str, *, job: str = ""
+    args: ActionArgs, actions: list[JobAction], subject: str, *, one_job: bool = False
 ) -> list[JobAction]:
     """Return those that the line asks for.
+
+    Args:
+        args: The line.
+        actions: All.
+        subject: Whose they are, for the error.
+        one_job: They are of one job, which can name all that it has.
 
     Raises:
         LocateError: There is none.
     """
+    no, an = ("no ", "no") if one_job else ("", "an")
+    wanted = {
+        "group": (args.group, f"{no}actions in a group"),
+        "task": (args.task, f"{no}actions in a task"),
+        "action": (args.action, f"{an} action"),
+    }
     kept = actions
-    for what, word in (("group", args.group), ("task", args.task), ("action", args.action)):
+    for what, (word, words) in wanted.items():
         if not word:
             continue
         names = {_named(one, what) for one in kept}
         if word not in names:
-            wanted = f"{_WANTED[what].removeprefix('an ' * bool(job))} {visible_name(word)}"
-            if what == "action" and job:
-                hint = alternatives.actions(
-                    word, ((one.group, one.task, one.name) for one in actions)
-                )
+            if what == "action" and one_job:
+                places = ((one.group, one.task, one.name) for one in actions)
+                hint = alternatives.actions(word, places)
             else:
                 there = f"There are: {listed(names)}." if names else ""
                 hint = f"{alternatives.did_you_mean(word, names)} {there}".strip()
-            raise LocateError(f"{subject} {wanted}", hint=hint)
+            raise LocateError(f"{subject} {words} {visible_name(word)}", hint=hint)
         kept = [one for one in kept if _named(one, what) == word]
     return kept
 

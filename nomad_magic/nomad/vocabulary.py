@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from nomad_magic import fork
 from nomad_magic.errors import NomadMagicError
+from nomad_magic.go import parse_bool
 from nomad_magic.line.flag_table import BY_NAME
 from nomad_magic.line.flags import ActionArgs
 from nomad_magic.line.offers import Offer
@@ -109,7 +110,7 @@ def _args(line: Unfinished) -> ActionArgs | None:
     for name, value in line.given.items():
         if (flag := BY_NAME.get(name)) is not None and flag.group != "fleet" and flag.value:
             values[flag.field] = value
-    skip = line.given.get("tls-skip-verify", "false") not in ("false", "0", "f", "F", "False")
+    skip = parse_bool(line.given.get("tls-skip-verify", "")) or False
     return ActionArgs(action=line.word, **values, tls_skip_verify=skip)
 
 

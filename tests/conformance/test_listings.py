@@ -126,6 +126,19 @@ def test_one_job_is_asked_about_side_by_side(shell: Shell, agent: nomads.Agent) 
     assert asked == ["/v1/job/cache/actions", "/v1/job/cache/allocations", "/v1/jobs"]
 
 
+def test_in_all_namespaces_a_job_is_asked_about_in_its_own(
+    shell: Shell, secured_agent: Secured
+) -> None:
+    """Its line names that namespace; where two have it, it is not known which is meant."""
+    agent, _ = secured_agent
+    with environment({**agent.environ, "NOMAD_TOKEN": agent.tokens["both"]}):
+        (one,) = listed(shell, "-namespace=* -job=only").value
+        assert one.line == ("%nomad_action -job=only -group=web -task=main -namespace=apart where")
+        error = listed(shell, "-namespace=* -job=shop").error
+    assert isinstance(error, LocateError)
+    assert "its namespace with -namespace" in error.hint
+
+
 @pytest.mark.parametrize("name", ["both", "default", "reader", "isolated"])
 def test_a_token_sees_what_it_may(shell: Shell, secured_agent: Secured, name: str) -> None:
     """The jobs of every namespace that it can read, each with the line that leads there."""
