@@ -43,7 +43,7 @@ class Grammar(NamedTuple):
 
     options: tuple[Option, ...]
     commands: tuple[tuple[str, ...], ...] = ()
-    takes: Literal["action", "file", "nothing"] = "action"
+    takes: Literal["action", "file", "folder"] = "action"
     needs: tuple[str, ...] = ()
 
     def option(self, name: str) -> Option | None:
@@ -94,5 +94,6 @@ GRAMMARS: Final[dict[str, Grammar]] = {
         commands=(("start",), ("stop",), ("status",)),
         takes="file",
     ),
+    "nomad_runs": Grammar((), takes="folder"),
 }
 """By the magic's name."""

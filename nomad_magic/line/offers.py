@@ -47,7 +47,7 @@ def of_line(line: Unfinished) -> list[Offer]:
             ]
         case Place.FLAG:
             found = list(_flags(line))
-        case Place.WORD if not line.typed and _takes_flags(line):
+        case Place.WORD if not line.typed and _goes_on(line):
             found = list(_flags(line))
         case Place.VALUE if line.option is not None and not line.option.value:
             found = [Offer("true"), Offer("false")]
@@ -69,7 +69,7 @@ def names_a_file(line: Unfinished) -> bool:
     """Whether it is the name of a file or a folder that is to be typed."""
     if line.place is Place.VALUE:
         return line.option is not None and line.option.value in ("file", "folder")
-    return line.place is Place.WORD and line.grammar.takes == "file" and _takes_flags(line)
+    return line.place is Place.WORD and line.grammar.takes != "action" and _goes_on(line)
 
 
 def missing(line: Unfinished) -> bool:
@@ -83,13 +83,14 @@ def _missing(line: Unfinished) -> Iterator[str]:
             yield name
 
 
-def _takes_flags(line: Unfinished) -> bool:
+def _goes_on(line: Unfinished) -> bool:
+    """Whether anything follows the words of the command."""
     return line.grammar.takes != "file" or line.commands == ("start",)
 
 
 def _flags(line: Unfinished) -> Iterator[Offer]:
     """Return the flags that the line does not have yet, those first that it needs."""
-    if not _takes_flags(line):
+    if not _goes_on(line):
         return
     needed = set(_missing(line))
     dashes = "--" if line.typed.startswith("--") else "-"

@@ -40,6 +40,7 @@ BESIDE: Final = 50
 _CLAUSE: Final = re.compile(r"(?<=[a-z])(?:[:;,] | \().*", re.DOTALL)
 _MAY_END: Final = re.compile(r"[^\w\s](?=.)")
 
+_WANTED: Final = {"file": "job file", "folder": "folder"}
 _JOB_FILES: Final = (".hcl", ".nomad", ".json")
 
 MOST: Final = 500
@@ -254,7 +255,7 @@ def _beside(offer: Offer, kind: str) -> str:
 def _files(line: Unfinished) -> list[Offer]:
     """Return the files and folders that begin as what was typed."""
     folder, name = os.path.split(line.typed)
-    wanted = line.option.value if line.option else "job file"
+    wanted = line.option.value if line.option else _WANTED[line.grammar.takes]
     found = []
     try:
         with os.scandir(folder or os.curdir) as entries:

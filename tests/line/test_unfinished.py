@@ -121,6 +121,25 @@ def test_what_the_line_needs_comes_first() -> None:
     assert not offers.missing(with_allocation)
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "named"),
+    [
+        ("nomad_agent", "start ", True),
+        ("nomad_agent", "start -var-file=", True),
+        ("nomad_agent", "start -var=", False),
+        ("nomad_agent", "stop ", False),
+        ("nomad_runs", "", True),
+        ("nomad_runs", "logs ", False),
+        ("nomad_action", "", False),
+        ("nomad_action", "-ca-cert ", True),
+        ("nomad_action", "-ca-path=", True),
+    ],
+)
+def test_where_the_name_of_a_file_belongs(name: str, line: str, named: bool) -> None:
+    """To flags of files and folders, to an agent's job files, to the folder of a log."""
+    assert offers.names_a_file(read(line, name)) is named
+
+
 @pytest.mark.parametrize("name", GRAMMARS)
 def test_every_flag_says_what_it_does(name: str) -> None:
     """In a sentence that fits beside it."""

@@ -179,7 +179,7 @@ def test_from_nothing_to_a_line_that_runs(shell: Shell, named_agent: Agent) -> N
 
 def test_every_magic_of_ours_has_its_grammar() -> None:
     """A magic without one would be completed as Python."""
-    assert set(GRAMMARS) == {*NomadMagics.magics["line"], *NomadMagics.magics["cell"]}
+    assert {*NomadMagics.magics["line"], *NomadMagics.magics["cell"]} <= set(GRAMMARS)
 
 
 def test_where_a_word_may_begin_flags_are_offered_too(shell: Shell, named_agent: Agent) -> None:  # noqa: ARG001 - it is named
