@@ -18,7 +18,7 @@ import tempfile
 import urllib.parse
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nbformat
 import psutil
@@ -34,6 +34,7 @@ from support.scripted import Script, answer, scripted
 
 import nomad_magic
 from nomad_magic.agent import EmbeddedAgent
+from nomad_magic.nomad import vocabulary
 from nomad_magic.record.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -503,6 +504,49 @@ def test_no_secret_is_in_a_line(
     assert {line.stream for line in lines} == {"stdout", "stderr"}
     assert case.leaks({"lines": repr(lines)}) == {}
     case.check(None, session.result)
+
+
+@pytest.mark.parametrize("door", KINDS)
+@pytest.mark.parametrize("deed", ["prints", "page", "long page", "JSON", "elsewhere", "cut"])
+def test_no_secret_leaves_by_the_list_of_actions_or_by_tab(  # noqa: PLR0917 - two of them are the case
+    door: str, deed: str, repeater: Repeater, proxy: Proxy, tmp_path: Path, shell: Shell
+) -> None:
+    """Neither of what there is nor of a refusal; nor is it in what is kept for the next Tab."""
+    case = Case(door, deed, repeater, proxy, tmp_path)
+    secret = case.canary.text
+    command = {"Name": "hello", "TaskName": "server", "TaskGroupName": "redis", "Command": secret}
+    script = repeater.script
+    jobs = [{"ID": "cache", "Status": "running"}, {"ID": f"cache-{secret}", "Status": secret}]
+    if deed == "prints":
+        script.answers = {"/v1/jobs": answer(json.dumps(jobs))}
+    script.answers["/v1/job/cache/actions"] = answer(json.dumps([command]))
+    with environment(case.environ()), logged() as log:
+        ran = shell.magic("-job=cache", name="nomad_actions")
+        everything = shell.magic("", name="nomad_actions")
+        matcher = shell.ipython.Completer.custom_matchers[-1]
+        lines = ["%nomad_action -job=", "%nomad_action -job=cache h", "%nomad_action -job=cache -g"]
+        offered = [matcher(Cell(line, 0, len(line))) for line in lines]
+    shown = [[(one.text, one.type) for one in found["completions"]] for found in offered]
+    places: dict[str, str | bytes] = {"log": log.getvalue(), "offers": repr(shown)}
+    places["kept"] = repr(vocabulary._kept)
+    for name, one in (("job", ran), ("all", everything)):
+        if one.error is not None:
+            places |= {f"{name}: {place}": text for place, text in of_error(one.error).items()}
+        else:
+            value = one.value
+            places[name] = repr(list(value)) + value.text() + value.html() + repr(value)
+    assert case.leaks(places) == {}
+    # It was one: the secret came, in what is listed and in what cannot be.
+    assert script.requests
+    assert (ran.error is None) is (deed == "prints")
+
+
+class Cell(NamedTuple):
+    """What a completer is handed."""
+
+    full_text: str
+    cursor_line: int
+    cursor_position: int
 
 
 # In a kernel

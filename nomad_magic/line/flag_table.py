@@ -96,6 +96,12 @@ FLEET_FLAGS: tuple[Flag, ...] = (
 # fmt: on
 
 
+LISTING_FLAGS: tuple[Flag, ...] = tuple(
+    flag for flag in FLAGS if flag.group == "connection" or flag.name in {"job", "group", "task"}
+)
+"""Those of `%nomad_actions`: they narrow, or say which agent is asked."""
+
+
 BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, *flag.synonyms)}
 FLEET_BY_NAME = {flag.name: flag for flag in FLEET_FLAGS}
 
@@ -126,6 +132,25 @@ def fleet_help_text() -> str:
     return "\n\n".join(parts)
 
 
+def listing_help_text() -> str:
+    """Return the help of `%nomad_actions`, in the same form."""
+    narrowed = {
+        "job": "every job that the token can read",
+        "group": "every group",
+        "task": "every task",
+        "namespace": "all of them, unless -job or NOMAD_NAMESPACE is there",
+    }
+    parts = [_LISTING_HELP_HEAD]
+    for group, title in (("action", "Which of them"), ("connection", "The connection")):
+        parts.append(f"{title}:")
+        parts += [
+            _help_of(flag._replace(default=narrowed.get(flag.name, flag.default)))
+            for flag in LISTING_FLAGS
+            if flag.group == group
+        ]
+    return "\n\n".join(parts)
+
+
 _HELP_HEAD = """\
 Usage: nomad job action [options] <action>
 
@@ -146,6 +171,17 @@ r.ok, r.failed, r.groups, r.rerun_failed().
 It takes the options of nomad job action but -alloc, and two of its own.
 %%nomad_action_all passes the cell's body as stdin to each, and " &" at the end
 runs all of it in the background."""
+
+
+_LISTING_HELP_HEAD = """\
+Usage: %nomad_actions [options] [<action>]
+
+Lists the actions that there are: of a job, or of all jobs that the token can
+read.  The value is the list: each with its job, group, task, command, how many
+allocations run, and the line that runs it.
+
+With an action's name it lists those of that name, and where there is just one
+its line is put into the next cell."""
 
 
 _HELP_NOTEBOOK = """\

@@ -144,7 +144,7 @@ def parse(argv: Sequence[str], *, environ: Mapping[str, str], stdin_is_tty: bool
     if not _HELP_WORDS.isdisjoint(before_dashes):
         raise HelpRequested(help_text(), warnings=warnings)
     try:
-        given, words = _parse_flags(argv)
+        given, words = parse_flags(argv)
         args = _build(given, words, stdin_is_tty=stdin_is_tty)
     except UsageError as error:
         message = "\n".join([*warnings, error.message])
@@ -170,8 +170,12 @@ def check_target(args: ActionArgs) -> None:
             )
 
 
-def _parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Split the words into flags, each with its last value, and what follows them."""
+def parse_flags(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Split the words into flags, each with its last value, and what follows them.
+
+    Raises:
+        FlagError: Go's flag package refuses them.
+    """
     given: dict[str, str] = {}
     words = list(argv)
     while words:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SHAPE: Final = (
     "A whole line: %nomad_action -job=<id> -group=<name> -task=<name> <action> "
-    "(%nomad_action -help explains the flags)"
+    "(%nomad_actions lists those that there are, %nomad_action -help explains the flags)"
 )
 
 ESCAPE: Final = "The escape character is ~ unless the line says another; -e=none is none."

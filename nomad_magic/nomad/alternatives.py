@@ -117,6 +117,23 @@ def allocations(
     return f"Running ones of job {job}: {shown}" + (f" and {more} more." if more > 0 else ".")
 
 
+def actions(word: str, places: Iterable[tuple[str, str, str]]) -> str:
+    """Return where an action of that name is, or which actions there are.
+
+    Args:
+        word: What the line said.
+        places: Group, task and name of each action that there is.
+    """
+    by_name: dict[str, list[str]] = {}
+    for group, task, name in places:
+        flags = visible_name(f"-group={group} -task={task}")
+        by_name.setdefault(name, []).append(flags)
+    if word in by_name:
+        return f"There is an action {visible_name(word)} in {'; '.join(by_name[word])}."
+    there = f"Its actions: {listed(by_name)}." if by_name else "It has no actions."
+    return f"{did_you_mean(word, by_name)} {there}".lstrip()
+
+
 def no_allocations(job: str, found: Sequence[JobStub], namespace: str) -> str:
     """Return why a job has no allocations.
 

@@ -169,14 +169,19 @@ def find_action(task: Task, name: str) -> Action | None:
     return next((action for action in task.actions or () if action.name == name), None)
 
 
-def where(job: Job | None, action: str) -> list[tuple[str, str]]:
-    """Return the (group, task) pairs of a job that have an action of that name."""
+def actions(job: Job | None) -> list[tuple[str, str, str]]:
+    """Return group, task and name of each action of a job."""
     return [
-        (group.name, task.name)
+        (group.name, task.name, action.name)
         for group in (job.task_groups if job else None) or ()
         for task in group.tasks or ()
-        if find_action(task, action)
+        for action in task.actions or ()
     ]
+
+
+def where(job: Job | None, action: str) -> list[tuple[str, str]]:
+    """Return the (group, task) pairs of a job that have an action of that name."""
+    return list(dict.fromkeys(found[:2] for found in actions(job) if found[2] == action))
 
 
 def elsewhere(allocation: Allocation, action: str) -> str:
@@ -188,11 +193,7 @@ def elsewhere(allocation: Allocation, action: str) -> str:
 
 def near(allocation: Allocation, action: str) -> str:
     """Return the action of another task that is most like a name; empty when none is."""
-    groups = (allocation.job.task_groups if allocation.job else None) or ()
-    names = [
-        one.name for group in groups for task in group.tasks or () for one in task.actions or ()
-    ]
-    found = nearest(action, names)
+    found = nearest(action, (name for _, _, name in actions(allocation.job)))
     return elsewhere(allocation, found) if found and found != action else ""
 
 

@@ -20,10 +20,17 @@ class _Answer(msgspec.Struct, rename="pascal", frozen=True):
     """The fields we need of an API object; Nomad names them in Pascal case."""
 
 
+class GroupSummary(_Answer, frozen=True):
+    """How many allocations of a group are in a state; the others are not needed."""
+
+    running: int = 0
+
+
 class JobSummary(_Answer, frozen=True):
-    """The part of a job's summary that tells its namespace."""
+    """The parts of a job's summary that tell its namespace and what runs of its groups."""
 
     namespace: str = ""
+    summary: dict[str, GroupSummary] | None = None
 
 
 class JobStub(_Answer, frozen=True):
@@ -41,6 +48,12 @@ class JobStub(_Answer, frozen=True):
     submit_time: int = 0
     job_modify_index: int = 0
     summary: JobSummary | None = msgspec.field(name="JobSummary", default=None)
+
+    @property
+    def running(self) -> dict[str, int]:
+        """How many allocations of each of its groups run."""
+        groups = (self.summary.summary if self.summary else None) or {}
+        return {name: group.running for name, group in groups.items()}
 
     @property
     def own_namespace(self) -> str:
@@ -71,6 +84,16 @@ class Action(_Answer, frozen=True):
     name: str
     command: str = ""
     args: list[str] | None = None
+
+
+class ListedAction(_Answer, frozen=True):
+    """One action of `GET /v1/job/<id>/actions`: of the job's newest version."""
+
+    name: str
+    command: str = ""
+    args: list[str] | None = None
+    task_name: str = ""
+    task_group_name: str = ""
 
 
 class Task(_Answer, frozen=True):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nomad_magic.errors import LocateError, RequestError, UnexpectedAnswer
 from nomad_magic.go import go_quote, path_escape
-from nomad_magic.nomad import alternatives, cache, locate, suggestions
+from nomad_magic.nomad import alternatives, cache, locate, questions, suggestions
 from nomad_magic.nomad.explain import LOOKUP_FAILED, NO_REGION, PERMISSION_DENIED, Step
 from nomad_magic.nomad.models import (
     ALL_NAMESPACES,
@@ -96,6 +96,21 @@ class Resolver:
             await self._name_regions(answer)
             raise
 
+    async def find_job(self) -> tuple[str, str]:
+        """Return the id of the job that the line means, and its namespace.
+
+        The namespace is empty where the token may not list jobs: the word is then taken as the id.
+
+        Raises:
+            LocateError: The word does not lead to one job.
+            RequestError: As by `find`.
+        """
+        try:
+            return await self._find_job()
+        except UnexpectedAnswer as answer:
+            await self._name_regions(answer)
+            raise
+
     async def find(self) -> str:
         """Find the allocation; return the id of its node.
 
@@ -173,13 +188,10 @@ class Resolver:
         return job, stub
 
     async def _find_by_prefix(self, word: str) -> AllocationStub:
-        prefix = locate.sanitize_prefix(word)
         try:
             with Step("Error querying allocation: ") as step:
                 step.denied = self._needs_read_job(self.target.namespace)
-                found = await self._client.get(
-                    "/v1/allocations", {"prefix": prefix} if prefix else {}, list[AllocationStub]
-                )
+                found = await questions.allocations(self._client, word)
                 return locate.choose_by_prefix(word, found, now=time.time())
         except UnexpectedAnswer as answer:
             if LOOKUP_FAILED in answer.message:
@@ -198,37 +210,38 @@ class Resolver:
         the same time then, and the second answer is only taken if the first says so too.
         """
         before = cache.found_before(self.target, self.args.job)
-        guess = asyncio.create_task(self._allocations(*before)) if before else None
+        guess = asyncio.create_task(self.allocations_of(*before)) if before else None
         try:
             found = job, namespace = await self._find_job()
             cache.remember_job(self.target, self.args.job, found)
             self._tell(replace(self._place, job=job, namespace=namespace or self.target.namespace))
             if guess is not None and found == before:
                 return job, await guess
-            return job, await self._allocations(job, namespace)
+            return job, await self.allocations_of(job, namespace)
         finally:
             if guess is not None:
                 await _ended(guess)
 
-    async def _allocations(self, job: str, namespace: str) -> list[AllocationStub]:
+    async def allocations_of(self, job: str, namespace: str) -> list[AllocationStub]:
+        """Ask for all allocations of a job.
+
+        Args:
+            job: Its id.
+            namespace: Its own; empty for the line's.
+
+        Raises:
+            RequestError: As by `find`.
+        """
         with Step(f"Error fetching allocations: error querying job {go_quote(job)}: ") as step:
             step.denied = self._needs_read_job(namespace or self.target.namespace)
-            return await self._client.get(
-                f"/v1/job/{path_escape(job)}/allocations",
-                {"all": "false", **({"namespace": namespace} if namespace else {})},
-                list[AllocationStub],
-            )
+            return await questions.allocations_of(self._client, job, namespace)
 
     async def _find_job(self) -> tuple[str, str]:
         word = self.args.job
         try:
             with Step(f"Error querying job prefix {go_quote(word)}: ") as step:
                 step.denied = self._needs_read_job(self.target.namespace)
-                jobs = await self._client.get(
-                    "/v1/jobs",
-                    {"prefix": word, "per_page": str(locate.JOBS_PER_PAGE)},
-                    list[JobStub],
-                )
+                jobs = await questions.jobs(self._client, prefix=word, most=locate.JOBS_PER_PAGE)
                 chosen = locate.choose_job(
                     word, jobs, all_namespaces=self.target.namespace == ALL_NAMESPACES
                 )

@@ -10,15 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nomad_magic.errors import RequestError
-from nomad_magic.go import path_escape
-from nomad_magic.nomad import alternatives, locate
-from nomad_magic.nomad.models import (
-    ALL_NAMESPACES,
-    DEFAULT_NAMESPACE,
-    AllocationStub,
-    JobStub,
-    Namespace,
-)
+from nomad_magic.nomad import alternatives, questions
+from nomad_magic.nomad.models import ALL_NAMESPACES, DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -44,17 +37,10 @@ async def other_jobs(word: str, client: Client) -> str:
     namespace = client.target.namespace or DEFAULT_NAMESPACE
     named = namespace not in (DEFAULT_NAMESPACE, ALL_NAMESPACES)
     jobs, namespaces = await asyncio.gather(
-        _asked(
-            client.get(
-                "/v1/jobs",
-                {"namespace": ALL_NAMESPACES, "per_page": str(JOBS_ASKED)},
-                list[JobStub],
-            )
-        ),
-        _asked(client.get("/v1/namespaces", {}, list[Namespace])) if named else _nothing(),
+        _asked(questions.jobs(client, namespace=ALL_NAMESPACES, most=JOBS_ASKED)),
+        _asked(questions.namespaces(client)) if named else _nothing(),
     )
-    known = [one.name for one in namespaces] if namespaces else None
-    return alternatives.jobs(word, namespace, jobs, known)
+    return alternatives.jobs(word, namespace, jobs, namespaces)
 
 
 async def other_allocations(prefix: str, job: str, client: Client) -> str:
@@ -66,18 +52,8 @@ async def other_allocations(prefix: str, job: str, client: Client) -> str:
         client: To ask.
     """
     elsewhere, of_job = await asyncio.gather(
-        _asked(
-            client.get(
-                "/v1/allocations",
-                {"prefix": locate.sanitize_prefix(prefix), "namespace": ALL_NAMESPACES},
-                list[AllocationStub],
-            )
-        ),
-        _asked(
-            client.get(
-                f"/v1/job/{path_escape(job)}/allocations", {"all": "false"}, list[AllocationStub]
-            )
-        ),
+        _asked(questions.allocations(client, prefix, namespace=ALL_NAMESPACES)),
+        _asked(questions.allocations_of(client, job)),
     )
     namespace = client.target.namespace or DEFAULT_NAMESPACE
     return alternatives.allocations(job, namespace, elsewhere or [], of_job or [])
@@ -85,9 +61,14 @@ async def other_allocations(prefix: str, job: str, client: Client) -> str:
 
 async def other_regions(client: Client) -> str:
     """Return which regions there are, where the target's is not one of them."""
-    # Asked of the agent's own region: the other one has no way to answer.
-    regions = await _asked(client.get("/v1/regions", {"region": "", "namespace": ""}, list[str]))
+    regions = await _asked(questions.regions(client))
     return alternatives.among("region", client.target.region, regions or [])
+
+
+async def other_namespaces(client: Client) -> str:
+    """Return which namespaces there are, where the target's is not one of them."""
+    names = await _asked(questions.namespaces(client))
+    return alternatives.among("namespace", client.target.namespace, names or [])
 
 
 def rights(needed: str, namespace: str, *, sent: bool) -> str:

@@ -6,31 +6,27 @@ version of the job, each node.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shlex
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from nomad_magic.errors import LocateError
-from nomad_magic.line.nearest import listed
-from nomad_magic.nomad import locate
-from nomad_magic.nomad.alternatives import did_you_mean
+from nomad_magic.nomad import alternatives, locate
 from nomad_magic.nomad.models import Allocation
 from nomad_magic.nomad.resolve import Resolved, Resolver, placed
+from nomad_magic.nomad.side_by_side import each
 from nomad_magic.record.fleet_facts import LeftOut
 from nomad_magic.record.folding import folded
 from nomad_magic.record.visible import visible_name
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
     from nomad_magic.nomad.models import AllocationStub, Job, Node, Task
     from nomad_magic.record.facts import Place
-
-T = TypeVar("T")
 
 AT_ONCE: Final = 16
 """How many questions are asked at the same time."""
@@ -111,10 +107,12 @@ async def survey(args: ActionArgs, client: Client) -> Survey:
         )
     # One of each version of the job tells all of them; a node may have many.
     samples = {stub.job_version: stub for stub in running}
-    found = await _each([resolver.allocation(stub) for stub in samples.values()])
-    jobs = {version: one.job for version, one in zip(samples, found, strict=True)}
+    found = await each(
+        lambda version: resolver.allocation(samples[version]), samples, at_once=AT_ONCE
+    )
+    jobs = {version: one.job for version, one in found.items()}
     ids = sorted({stub.node_id for stub in running})
-    nodes = dict(zip(ids, await _each([resolver.node(one) for one in ids]), strict=True))
+    nodes = await each(resolver.node, ids, at_once=AT_ONCE)
     region = client.target.region or next((one.region for one in jobs.values() if one), "") or ""
     common = replace(places[-1] if places else client.target.place, job=job, region=region)
     spots, without = _spots(args, running, jobs, nodes, common=common)
@@ -175,26 +173,6 @@ def _spots(
     return spots, left_out
 
 
-async def _each(questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Ask questions side by side; one that fails ends all of them."""
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def ask(question: Coroutine[Any, Any, T]) -> T:
-        async with room:
-            return await question
-
-    tasks = [asyncio.create_task(ask(question)) for question in questions]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for question in questions:
-            # One whose turn never came.
-            question.close()
-
-
 def _tasks(job: Job | None, group: str, args: ActionArgs) -> list[Task]:
     """Return the tasks of a group in which the line's action can run."""
     there = next(
@@ -228,23 +206,8 @@ def _check_tasks(
     raise LocateError(
         f"Job {visible_name(job.id if job else args.job)} has no action "
         f"{visible_name(args.action)}{f' with{narrowed}' if narrowed else ''}",
-        hint=_what_there_is(job, args.action),
+        hint=alternatives.actions(args.action, locate.actions(job)),
     )
-
-
-def _what_there_is(job: Job | None, action: str) -> str:
-    """Return where a job has an action of that name, or which it has."""
-    if places := locate.where(job, action):
-        there = "; ".join(visible_name(f"-group={group} -task={task}") for group, task in places)
-        return f"There is an action {visible_name(action)} in {there}."
-    names = {
-        one.name
-        for group in (job.task_groups if job else None) or ()
-        for task in group.tasks or ()
-        for one in task.actions or ()
-    }
-    there = f"Its actions: {listed(names)}." if names else "It has no actions."
-    return f"{did_you_mean(action, names)} {there}".lstrip()
 
 
 def _allocation(stub: AllocationStub, job: Job | None) -> Allocation:

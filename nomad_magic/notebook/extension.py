@@ -28,6 +28,7 @@ class _Loaded:
         # `%config NomadMagics` finds it there.
         self._configurables.append(self.magics)
         self.magics.display.install()
+        self.magics.completion.install()
         cell.see_by(self._see)
 
     def _see(self) -> cell.Cell | None:
@@ -40,6 +41,7 @@ class _Loaded:
     def undo(self) -> None:
         """Put it back."""
         cell.unsee(self._see)
+        self.magics.completion.uninstall()
         self.magics.display.uninstall()
         self.magics.agent.close()
         control_channel.forget(self.shell)

@@ -7,7 +7,6 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from IPython.core.magic import (
-    Magics,
     line_cell_magic,
     line_magic,
     magics_class,
@@ -20,8 +19,10 @@ from nomad_magic.line.flag_table import help_text
 from nomad_magic.line.flags import HelpRequested
 from nomad_magic.nomad.options import Options
 from nomad_magic.notebook.agent_command import AgentCommand
+from nomad_magic.notebook.completion_hook import CompletionHook
 from nomad_magic.notebook.kernel import host
 from nomad_magic.notebook.kernel.displayhook import QuietDisplay
+from nomad_magic.notebook.listing_command import ListingMagics
 from nomad_magic.notebook.pattern_trait import Patterns, check
 from nomad_magic.notebook.runs_magic import RunsMagic
 from nomad_magic.notebook.typed import Typed, read
@@ -47,7 +48,7 @@ DEFAULTS = Options()
 
 
 @magics_class
-class NomadMagics(RunsMagic, Magics):
+class NomadMagics(RunsMagic, ListingMagics):
     """Run Nomad's actions from a notebook; see `%nomad_action -help`."""
 
     raise_on_error = Bool(
@@ -120,6 +121,7 @@ class NomadMagics(RunsMagic, Magics):
         super().__init__(shell)
         self.display = QuietDisplay(shell)
         self.agent = AgentCommand()
+        self.completion = CompletionHook(shell, self._options)
 
     @no_var_expand
     @line_cell_magic

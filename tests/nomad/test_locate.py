@@ -83,13 +83,10 @@ def placed(**tasks: list[str]) -> Allocation:
 
 
 def test_the_recorded_jobs_are_read() -> None:
-    """Ids, namespace, state and time of each."""
+    """Ids, namespace, state and time of each, and how many allocations of each group run."""
     first, second = answer("jobs-prefix", list[JobStub])
-    assert (first.id, first.summary, first.stop) == (
-        "cache",
-        JobSummary(namespace="default"),
-        False,
-    )
+    assert (first.id, first.own_namespace, first.stop) == ("cache", "default", False)
+    assert first.running == {"redis": 3, "single": 1}
     assert (second.id, second.status, second.stop) == ("cache-two", "dead", True)
     assert (first.type, first.priority, first.submit_time) == ("service", 50, 1795454172366743142)
     assert answer("jobs-star", list[JobStub])[0].id == "cache"

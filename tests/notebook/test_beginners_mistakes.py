@@ -17,7 +17,7 @@ from support.loops import listening
 from support.scripted import answer, scripted
 
 from nomad_magic.errors import NomadMagicError
-from nomad_magic.line import flags, fleet_flags
+from nomad_magic.line import flags, fleet_flags, listing_flags
 from nomad_magic.notebook.magics import NomadMagics
 
 if TYPE_CHECKING:
@@ -250,5 +250,7 @@ def test_the_question_mark_shows_how_a_magic_is_used(name: str, shell: Shell) ->
             assert fleet_flags.parse(words, environ={}, stdin_is_tty=False).args.action
         elif name == "nomad_runs":
             assert len(words) == 1
+        elif name == "nomad_actions":
+            assert listing_flags.parse(words).given
         elif name != "nomad_agent":
             flags.check_target(flags.parse(words, environ={}, stdin_is_tty=False))
