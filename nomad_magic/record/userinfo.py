@@ -53,13 +53,22 @@ def _parts(text: str) -> tuple[str, str, str]:
     """Split an address into what is before the user and password, these, and what follows them."""
     begins = _BEGINNING.match(text)
     start = begins.end() if begins is not None else 0
+    if _ends_with_host(text, start):
+        # Another address may stand in its path, with a password of its own.
+        inner = text.rfind("://", start, text.rfind("@") + 1)
+        if inner < 0 or _ends_with_host(text, start := inner + len("://")):
+            return text, "", ""
     before, rest = text[:start], text[start:]
-    named = before.endswith("://") or before.lower().endswith("unix:")
-    if "@" not in rest or (named and _HOST_ONLY.match(rest)):
-        return text, "", ""
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     userinfo, _, host = authority.rpartition("@")
     if not (userinfo and host and _HOST_ONLY.match(host)):
         # A password with a slash in it: no valid URL, and still a password.
         userinfo = rest.rpartition("@")[0]
     return before, userinfo, rest[len(userinfo) + 1 :]
+
+
+def _ends_with_host(text: str, start: int) -> bool:
+    """Whether the address that goes on from there has a host first, and no user before it."""
+    rest, before = text[start:], text[:start].lower()
+    named = before.endswith(("://", "unix:"))
+    return "@" not in rest or bool(named and _HOST_ONLY.match(rest))

@@ -58,7 +58,8 @@ def test_an_address_without_a_password_stays(text: str) -> None:
 
 
 @given(
-    st.text(st.characters(exclude_characters="@"), max_size=30),
+    st.text(st.characters(exclude_characters="@"), max_size=30)
+    | st.text("hos/:0.?#\\[]= ", max_size=12),
     st.text("abcdefgh", min_size=8),
     st.text("hij.:0/", max_size=10),
 )
