@@ -16,10 +16,12 @@ import io
 import itertools
 import pkgutil
 import re
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
+
+from docstrings import Doc, code, lowered, prose, read, table
 
 import nomad_magic
 from nomad_magic import __main__ as commands
@@ -28,7 +30,7 @@ from nomad_magic.line import flag_table
 from nomad_magic.notebook.magics import NomadMagics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 HERE: Final = Path(__file__).parent
 
@@ -61,105 +63,6 @@ OPERATORS: Final = {
     "__getitem__": "{}[…]",
 }
 """How the methods are written that have no name of their own, in this order."""
-
-SECTION: Final = re.compile(r"^(Args|Attributes|Returns|Yields|Raises):$")
-ADVICE: Final = "What to do: "
-
-CODE: Final = re.compile(
-    r"%{1,2}[a-z_]+(?: (?:job action|NomadMagics|-help))*"
-    r"|(?<![\w.])r(?:\[\d\])?\.[a-z_]+(?:\(\))?"
-    r"|\bNOMAD_[A-Z]+"
-    r"|(?<![\w-])--?[a-z][\w-]+(?: NAME=VALUE| FILE)?"
-    r"|\b(?:None|True|False)\b"
-)
-"""What of a sentence is code, where nobody marked it: docstrings are read in a terminal too."""
-
-
-# Docstrings
-
-
-@dataclass
-class Doc:
-    """A docstring, read.
-
-    Attributes:
-        text: Its paragraphs, as Markdown.
-        advice: What to do about it.
-        sections: What stands below a heading: each with a name, or one without.
-    """
-
-    text: list[str] = field(default_factory=list)
-    advice: str = ""
-    sections: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    @property
-    def first(self) -> str:
-        """Its first paragraph."""
-        return self.text[0] if self.text else ""
-
-
-def read(thing: Any) -> Doc:
-    """Read a docstring: paragraphs, blocks after `::`, and Google's sections."""
-    doc = Doc()
-    blocks = re.split(r"\n{2,}", inspect.cleandoc(_docstring(thing)))
-    literal = False
-    for block in filter(None, blocks):
-        heading, _, rest = block.partition("\n")
-        if literal and block.startswith("    "):
-            code = inspect.cleandoc("\n" + block)
-            if doc.text and doc.text[-1].endswith("\n```"):
-                doc.text[-1] = doc.text[-1].removesuffix("```") + f"\n{code}\n```"
-            else:
-                doc.text.append(f"```python\n{code}\n```")
-            continue
-        literal = block.endswith("::")
-        if found := SECTION.match(heading):
-            doc.sections[found[1]] = dict(_items(inspect.cleandoc("\n" + rest), found[1]))
-        elif block.startswith(ADVICE):
-            doc.advice = _raised(prose(block.removeprefix(ADVICE)))
-        elif block.startswith("Usage: "):
-            usage, _, rest = block.removeprefix("Usage: ").partition(";")
-            doc.text.append(f"```text\n{' '.join(usage.split()).rstrip('.')}\n```")
-            if rest:
-                doc.text.append(prose(_raised(rest.strip())))
-        else:
-            doc.text.append(prose(block.removesuffix(":") if literal else block))
-    return doc
-
-
-def _docstring(thing: Any) -> str:
-    return (thing.__doc__ if isinstance(thing, type) else inspect.getdoc(thing)) or ""
-
-
-def _items(text: str, section: str) -> Iterator[tuple[str, str]]:
-    if section in ("Returns", "Yields"):
-        yield "", prose(text)
-        return
-    for item in re.split(r"\n(?! )", text):
-        name, _, said = item.partition(":")
-        yield name.strip(), prose(said)
-
-
-def prose(text: str) -> str:
-    """Return words of a docstring as Markdown: no mark stands there by accident."""
-    pieces = re.split(r"(``?[^`]+``?)", " ".join(text.split()))
-    return "".join(
-        piece if piece.startswith("`") else re.sub(r"([<*|])", r"\\\1", CODE.sub(r"`\g<0>`", piece))
-        for piece in pieces
-    )
-
-
-def code(text: str) -> str:
-    """Return a piece of code within a sentence."""
-    return f"``{text}``" if "`" in text else f"`{text}`"
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a table; within a cell no `|` parts it."""
-    lines = [list(head)]
-    lines += [[re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in row] for row in rows]
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
 
 
 # reference.md
@@ -204,7 +107,10 @@ def _reference() -> Iterator[str]:
             yield f"<details><summary><code>{summary}</code></summary>"
             yield f"```text\n{text}\n```\n\n</details>"
     yield "## Variables without a flag"
-    yield table(("Variable", "What it does"), ((code(n), s) for n, s in flag_table.VARIABLES))
+    yield table(
+        ("Variable", "What it does"),
+        ((code(one.name), one.summary) for one in flag_table.VARIABLES),
+    )
     yield "## Settings"
     yield _SETTINGS_HEAD
     yield table(("Setting", "Default", "What it does"), _settings())
@@ -285,14 +191,6 @@ def _advice(kind: type) -> str:
     return next(filter(None, (read(one).advice for one in kind.__mro__ if one.__doc__)), "")
 
 
-def _lowered(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _raised(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 # python.md
 
 
@@ -361,7 +259,7 @@ def _signature(function: Callable[..., Any], name: str) -> str:
 def _sections(doc: Doc) -> Iterator[str]:
     for title, items in doc.sections.items():
         if title in ("Returns", "Yields"):
-            yield f"{title}: {_lowered(items[''])}"
+            yield f"{title}: {lowered(items[''])}"
         elif items:
             listed = "\n".join(f"- `{name}`: {text}" for name, text in items.items())
             yield f"{title}:\n\n{listed}"
@@ -400,9 +298,11 @@ def _attributes(kind: type) -> dict[str, str]:
         listed = read(one).sections.get("Attributes", {}) | _said_below(one)
         if not listed and is_dataclass(one):
             listed = dict.fromkeys(vars(one).get("__annotations__", {}), "")
-        for name, text in listed.items():
-            if not (name in INSIDE or name.startswith("_") or text == "The same."):
-                found[name] = text
+        found |= {
+            name: text
+            for name, text in listed.items()
+            if not (name in INSIDE or name.startswith("_") or text == "The same.")
+        }
     return {} if issubclass(kind, enum.Enum) else found
 
 
@@ -436,13 +336,12 @@ def _members(kind: type) -> list[tuple[str, Any]]:
     found: dict[str, Any] = {}
     for one in _own(kind):
         for name, member in vars(one).items():
-            if name in OPERATORS or not (name.startswith("_") or name in INSIDE):
-                if isinstance(member, property) or inspect.isroutine(member):
-                    if name == "__enter__":
-                        # What a block of it means is said at its end.
-                        member = vars(one)["__exit__"]
-                    if inspect.getdoc(member):
-                        found[name] = member
+            if name not in OPERATORS and (name.startswith("_") or name in INSIDE):
+                continue
+            # What a block of it means is said at its end.
+            said = vars(one)["__exit__"] if name == "__enter__" else member
+            if (isinstance(said, property) or inspect.isroutine(said)) and inspect.getdoc(said):
+                found[name] = said
     return list(found.items())
 
 
@@ -463,11 +362,11 @@ def _method(kind: type, name: str, function: Callable[..., Any]) -> str:
     parts = [f"- {code(called)}", *doc.text]
     for title, items in doc.sections.items():
         for item, text in items.items():
-            if title == "Args" or title == "Raises":
+            if title in {"Args", "Raises"}:
                 said = "raises " if title == "Raises" else ""
                 parts.append(f"  - {said}`{item}`: {text}")
             else:
-                parts.append(f"  - {title.lower()} {_lowered(text)}")
+                parts.append(f"  - {title.lower()} {lowered(text)}")
     head = " ".join(parts[:1]) + (": " + " ".join(doc.text) if doc.text else "")
     return "\n".join([head, *parts[1 + len(doc.text) :]])
 

@@ -41,7 +41,7 @@ NAMED_AGAIN: Final = "\nError parsing flags: "
 
 
 class NomadMagicError(Exception):
-    """The root of the tree: all but `Interrupted` are one. By itself it is a fault of ours: report it.
+    """The root of the tree; all but `Interrupted` are one. By itself it is a fault of ours.
 
     What to do: read the hint below the message.
 
@@ -137,7 +137,7 @@ class LineError(UsageError):
 
 
 class FlagError(UsageError):
-    """A flag that does not exist, or has no value that it can have, in the words of Go's flag package.
+    """A flag that does not exist, or a value that it cannot have, in the words of Go's package.
 
     What to do: look the flag up with `-help`. A boolean takes its value with `=`, as `-t=false`.
     """
