@@ -10,6 +10,7 @@ import argparse
 import ast
 import contextlib
 import enum
+import functools
 import importlib
 import inspect
 import io
@@ -138,12 +139,8 @@ def _settings() -> Iterator[tuple[str, str, str]]:
 
 
 def _commands() -> Iterator[str]:
-    """Each command of `python -m nomad_magic`, by the parser that its `--help` would print."""
-    with contextlib.redirect_stderr(io.StringIO()) as usage:
-        commands.main(["--help"])
-    for name in re.findall(r"^.*-m nomad_magic (\w+)", usage.getvalue(), re.MULTILINE):
+    for name, parser in parsers().items():
         yield f"### `python -m nomad_magic {name}`"
-        parser = _parser(name)
         yield prose(parser.description or "")
         yield table(
             ("Option", "What it does"),
@@ -157,14 +154,17 @@ def _commands() -> Iterator[str]:
             yield prose(parser.epilog)
 
 
-def _parser(name: str) -> argparse.ArgumentParser:
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """Return the parser of each command of `python -m nomad_magic`: what its `--help` prints."""
+    with contextlib.redirect_stderr(io.StringIO()) as usage:
+        commands.main(["--help"])
     seen: list[argparse.ArgumentParser] = []
-    with (
-        mock.patch.object(argparse.ArgumentParser, "print_help", lambda one, *_: seen.append(one)),
-        contextlib.suppress(SystemExit),
-    ):
-        commands.main([name, "--help"])
-    return seen[0]
+    names = re.findall(r"^.*-m nomad_magic (\w+)", usage.getvalue(), re.MULTILINE)
+    with mock.patch.object(argparse.ArgumentParser, "print_help", lambda one, *_: seen.append(one)):
+        for name in names:
+            with contextlib.suppress(SystemExit):
+                commands.main([name, "--help"])
+    return dict(zip(names, seen, strict=True))
 
 
 def _option(one: argparse.Action) -> str:
@@ -371,14 +371,20 @@ def _method(kind: type, name: str, function: Callable[..., Any]) -> str:
     return "\n".join([head, *parts[1 + len(doc.text) :]])
 
 
-def _named_by(kind: type) -> Iterator[type]:
-    """Go through the classes of a record that the attributes of another one are made of."""
-    there = {
+@functools.cache
+def _records() -> dict[str, type]:
+    """Return the classes of a record by their names."""
+    return {
         name: one
         for module in pkgutil.iter_modules(record.__path__, f"{record.__name__}.")
         for name, one in vars(importlib.import_module(module.name)).items()
         if isinstance(one, type) and one.__module__ == module.name and not name.startswith("_")
     }
+
+
+def _named_by(kind: type) -> Iterator[type]:
+    """Go through the classes of a record that the attributes of another one are made of."""
+    there = _records()
     said = [_annotation(kind, name) for name in _attributes(kind)]
     for name, one in _members(kind):
         function = one.fget if isinstance(one, property) else one
@@ -394,7 +400,7 @@ Everything that can be written in a line, set, or come back as an error. How it 
 [README](../README.md); the Python API has [a page of its own](python.md)."""
 
 _FLAGS_HEAD = """\
-The flags are those of `nomad job action`, read by Go's rules: `-x` and `--x` are the same, a \
+The flags are those of `nomad job action`, read by Go's rules: `-t` and `--t` are the same, a \
 boolean's value comes after `=` (`-t=false`), what follows the action's name is no flag any more. \
 The variables are the CLI's too; they are read at each run, and a flag wins over its variable.
 
