@@ -39,19 +39,10 @@ MADE: Final = "<!-- Made from the code by docs/generate.py; `make docs` makes it
 
 INSIDE: Final = frozenset(
     {
-        *(
-            "give_up",
-            "go",
-            "hold",
-            "hopeless",
-            "interrupted",
-            "labels",
-            "leave_to_parent",
-            "listen",
-        ),
-        *("located", "long", "looker", "masker", "member", "pace", "rerunner", "shown", "sign"),
-        *("shown_lines", "start", "take_time", "tone", "transcript", "unfinished", "wait_done"),
-        *("wind_down",),
+        *("bundle", "find", "gate", "give_up", "go", "hold", "hopeless", "interrupted", "journal"),
+        *("labels", "leave_to_parent", "listen", "locate", "located", "logged", "long", "looker"),
+        *("masker", "member", "pace", "rerunner", "shown", "shown_lines", "sign", "start", "take"),
+        *("take_time", "tone", "transcript", "unfinished", "wait_done", "wind_down"),
     }
 )
 """What views and the background loop use of the public classes: it may change."""
@@ -180,7 +171,7 @@ def _errors() -> Iterator[tuple[str, str, str, str]]:
         attributes = doc.sections.get("Attributes", {})
         base = kind.__base__.__name__
         more = [f"`.{n}`: {text}" for n, text in attributes.items() if n != "exit_code"]
-        if issubclass(kind.__base__, errors.NomadMagicError):
+        if kind.__base__ not in (errors.NomadMagicError, Exception, KeyboardInterrupt):
             more.insert(0, f"Is {'an' if base[0] in 'AEIO' else 'a'} `{base}`.")
         own = attributes.get("exit_code") if kind is not errors.NomadMagicError else None
         yield code(name), " ".join([doc.first, *more]), own or str(kind.exit_code), _advice(kind)
@@ -279,7 +270,8 @@ def _class(kind: type) -> Iterator[str]:
     example = kind() if kind is nomad_magic.Options else None
     for name, text in _attributes(kind).items():
         default = f" Default: `{getattr(example, name)!r}`." if example is not None else ""
-        rows.append((code(name), code(_annotation(kind, name)), text + default))
+        annotation = _annotation(kind, name)
+        rows.append((code(name), code(annotation) if annotation else "", text + default))
     for name, one in _members(kind):
         if isinstance(one, property):
             annotation = inspect.signature(one.fget).return_annotation if one.fget else ""
@@ -322,13 +314,17 @@ def _said_below(kind: type) -> dict[str, str]:
 
 
 def _annotation(kind: type, name: str) -> str:
-    said = [vars(one).get("__annotations__", {}).get(name) for one in kind.__mro__]
-    if found := next(filter(None, said), None):
-        return str(found)
-    by_hand = {"error": "NomadMagicError | None", "options": "Options"}
+    """Return the type of an attribute, as it is written; empty where it is written nowhere."""
     if name == "result":
-        return f"{kind.__name__.replace('Session', 'Action').removesuffix('Result')}Result"
-    return by_hand.get(name, "")
+        return f"{kind.__name__.replace('Session', 'Action')}Result"
+    for one in kind.__mro__:
+        if (said := vars(one).get("__annotations__", {}).get(name)) is not None:
+            # A named tuple's are no words any more.
+            return str(getattr(said, "__forward_arg__", said))
+    for one in _own(kind):
+        if name in (parameters := inspect.signature(one).parameters):
+            return str(parameters[name].annotation)
+    return {"error": "NomadMagicError | None"}.get(name, "")
 
 
 def _members(kind: type) -> list[tuple[str, Any]]:
