@@ -101,7 +101,7 @@ def _reference() -> Iterator[str]:
     yield "## Variables without a flag"
     yield table(
         ("Variable", "What it does"),
-        ((code(one.name), one.summary) for one in flag_table.VARIABLES),
+        ((code(name), said) for name, said in flag_table.VARIABLES),
     )
     yield "## Settings"
     yield _SETTINGS_HEAD

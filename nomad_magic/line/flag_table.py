@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +40,6 @@ class Flag:
     def kind(self) -> Literal["string", "boolean"]:
         """Whether it takes a value."""
         return "string" if self.value else "boolean"
-
-
-class Variable(NamedTuple):
-    """A variable that is read and has no flag.
-
-    Attributes:
-        name: Its name.
-        summary: What it does, as Markdown, without a full stop.
-    """
-
-    name: str
-    summary: str
 
 
 # fmt: off
@@ -109,22 +97,22 @@ FLEET_FLAGS: tuple[Flag, ...] = (
 """Those of `%nomad_action_all` that the CLI does not have."""
 
 
-VARIABLES: tuple[Variable, ...] = (
-    Variable("NOMAD_HTTP_AUTH",
-             "`user:password` for basic auth, with the agent and with the nodes; a user and"
-             " password in the address are for that address alone"),
-    Variable("HTTP_PROXY",
-             "The proxy for `http://` addresses, for the websocket too; never for loopback. As the"
-             " next two also in lower case; a SOCKS proxy is refused"),
-    Variable("HTTPS_PROXY",
-             "The proxy for `https://` addresses, likewise"),
-    Variable("NO_PROXY",
-             "Where no proxy is used: hosts, `.suffixes`, addresses, networks such as `10.0.0.0/8`,"
-             " each with or without a port, or `*`"),
-    Variable("NOMAD_CLI_SHOW_HINTS",
-             "Nothing here; a value that is neither true nor false gets the CLI's warning"),
+VARIABLES: tuple[tuple[str, str], ...] = (
+    ("NOMAD_HTTP_AUTH",
+     ("`user:password` for basic auth, with the agent and with the nodes; a user and password in"
+      " the address are for that address alone")),
+    ("HTTP_PROXY",
+     ("The proxy for `http://` addresses, for the websocket too; never for loopback. As the next"
+      " two also in lower case; a SOCKS proxy is refused")),
+    ("HTTPS_PROXY",
+     "The proxy for `https://` addresses, likewise"),
+    ("NO_PROXY",
+     ("Where no proxy is used: hosts, `.suffixes`, addresses, networks such as `10.0.0.0/8`, each"
+      " with or without a port, or `*`")),
+    ("NOMAD_CLI_SHOW_HINTS",
+     "Nothing here; a value that is neither true nor false gets the CLI's warning"),
 )
-"""What is read from the environment and has no flag."""
+"""What is read from the environment and has no flag: each with what it does, as Markdown."""
 # fmt: on
 
 
