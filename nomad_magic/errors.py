@@ -154,11 +154,18 @@ class FlagError(UsageError):
 
 
 class SettingsError(NomadMagicError):
-    """An address, a certificate, a proxy or a pattern that cannot be used; nothing was sent."""
+    """An address, a certificate, a proxy or a pattern that cannot be used; nothing was sent.
+
+    What to do: mend the flag, variable or setting that the message names.
+    """
 
 
 class NotConfirmed(NomadMagicError):
-    """A pattern of `confirm` asks for the action's name, and it was not given: nothing was run."""
+    """A pattern of `confirm` asks for the action's name, and it was not given: nothing was run.
+
+    What to do: run it again and type the name; from Python pass it as `confirm=`. Where nobody can
+    be asked, change the pattern in a cell that a reviewer sees.
+    """
 
 
 class LocateError(NomadMagicError):
