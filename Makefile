@@ -24,7 +24,7 @@ FRONT_END := nomad_magic/notebook/live/contract.py nomad_magic/record/facts.py \
 # The one tool that is not in the lock: it makes the lock.
 LOCK_TOOL := uv==0.13.9
 
-.PHONY: help setup demo test lint format notebook widths lock clean
+.PHONY: help setup demo test lint format notebook docs widths lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is to make
@@ -67,6 +67,9 @@ format: setup ## Put the code into its format
 
 notebook: setup ## Run the quickstart and save its outputs
 	@$(RUN) notebooks/run.py --save $(NOTEBOOK)
+
+docs: setup ## Make the reference and the page of the Python API from the code
+	@$(RUN) docs/generate.py
 
 widths: setup ## Make the table of characters' widths from the locked wcwidth
 	@PYTHONPATH=tests $(RUN) -m support.unicode_table

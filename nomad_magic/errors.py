@@ -42,7 +42,9 @@ NAMED_AGAIN: Final = "\nError parsing flags: "
 
 
 class NomadMagicError(Exception):
-    """The root of the tree.
+    """The root of the tree; all but `Interrupted` are one. By itself it is a fault of ours.
+
+    What to do: read the hint below the message.
 
     Attributes:
         message: What failed, in the CLI's words where it has some.
@@ -121,15 +123,25 @@ def _made_again(
 
 
 class UsageError(NomadMagicError):
-    """The line cannot be run as written; nothing was asked of any agent."""
+    """The line cannot be run as written; nothing was asked of any agent.
+
+    What to do: write the line as the hint says.
+    """
 
 
 class LineError(UsageError):
-    """The line does not split into words."""
+    """The line does not split into words: a quote left open, a name not found, a pipe.
+
+    What to do: close the quote, define the name, or put single quotes around what is to stay as it
+    is. Pipes and redirections are Python's part: take `.text` or `.stdout` of the result.
+    """
 
 
 class FlagError(UsageError):
-    """A flag that Go's flag package refuses, or `-h` where it counts as an error."""
+    """A flag that does not exist, or a value that it cannot have, in the words of Go's package.
+
+    What to do: look the flag up with `-help`. A boolean takes its value with `=`, as `-t=false`.
+    """
 
     def _render_traceback_(self) -> list[str]:
         """In a cell the sentence stands once; the CLI writes it twice, and `message` has both."""
@@ -142,27 +154,49 @@ class FlagError(UsageError):
 
 
 class SettingsError(NomadMagicError):
-    """An address, a certificate, a proxy or a pattern that cannot be used; nothing was sent."""
+    """An address, a certificate, a proxy or a pattern that cannot be used; nothing was sent.
+
+    What to do: mend the flag, variable or setting that the message names.
+    """
 
 
 class NotConfirmed(NomadMagicError):
-    """A pattern of `confirm` asks for the action's name, and it was not given: nothing was run."""
+    """A pattern of `confirm` asks for the action's name, and it was not given: nothing was run.
+
+    What to do: run it again and type the name; from Python pass it as `confirm=`. Where nobody can
+    be asked, change the pattern in a cell that a reviewer sees.
+    """
 
 
 class LocateError(NomadMagicError):
-    """The words do not lead to exactly one task of one allocation."""
+    """No such job, group, task or allocation, or several: the words lead to no single task.
+
+    What to do: take one of those that the message lists or the hint names; where the namespace or
+    the region is another, say so with `-namespace` or `-region`.
+    """
 
 
 class RequestError(NomadMagicError):
-    """An HTTP request brought no usable answer."""
+    """No agent answered, or not with what was asked for.
+
+    What to do: with an outcome of `disconnected` the action may have been started all the same:
+    look what became of it with `.result.look()` before it is run again.
+    """
 
 
 class Unreachable(RequestError):
-    """Nothing answered: refused, timed out, no such host, a certificate that does not hold."""
+    """Nothing answered: refused, timed out, no such host, a certificate that does not hold.
+
+    What to do: check `NOMAD_ADDR`, the way there (VPN, proxy), and for TLS the certificate that the
+    message names.
+    """
 
 
 class UnexpectedAnswer(RequestError):
     """Something answered, but not with what was asked for.
+
+    What to do: at 403 take a token with the right that the hint names. What is no Nomad agent is
+    called by its name: check address and port.
 
     Attributes:
         status: The HTTP status code; 200 where the answer itself makes no sense.
@@ -176,11 +210,17 @@ class UnexpectedAnswer(RequestError):
 
 
 class ExecError(NomadMagicError):
-    """The exec session did not run to its end."""
+    """The session did not run to its end: the allocation's node is down, or one of the next three.
+
+    What to do: choose another allocation with `-alloc`, or wait for the node.
+    """
 
 
 class SessionRefused(ExecError):
-    """The agent closed the session with a reason instead of running the action.
+    """The agent said no: an unknown action, no permission, a task that is not running.
+
+    What to do: nothing has run. Follow the hint: it has the nearest action, the right that is
+    missing, or the allocation's state.
 
     Attributes:
         code: The websocket close code; None when the upgrade itself was refused.
@@ -196,15 +236,29 @@ class SessionRefused(ExecError):
 
 
 class ConnectionLost(ExecError):
-    """The connection ended without an exit frame, and not by our doing."""
+    """The connection ended without an exit code, and not by our doing; the process may still run.
+
+    What to do: the message says what a look saw of the process; `.result.look()` looks again. Run
+    the action once more only if doing it twice is no harm.
+    """
 
 
 class Disconnected(ExecError):
-    """We closed the connection before an exit frame came: the process may still run."""
+    """We closed the connection before an exit code came; what became of the process is said.
+
+    What to do: where the process still runs, look again with `.result.look()`, or end it on its
+    node.
+    """
 
 
 class ActionFailed(NomadMagicError):
-    """The action ran to its end and left with a non-zero exit code."""
+    """The action ran to its end and left with a non-zero exit code.
+
+    What to do: read its output; `.result` has all of it.
+
+    Attributes:
+        exit_code: The action's own.
+    """
 
     def __init__(self, message: str, *, exit_code: int, result: ActionResult | None = None) -> None:
         super().__init__(message, result=result)
@@ -213,6 +267,8 @@ class ActionFailed(NomadMagicError):
 
 class FleetFailed(NomadMagicError):
     """An action failed in some of the allocations that it ran in, all of which have ended.
+
+    What to do: `.result.failed` has those, and `.result.rerun_failed()` runs it in them once more.
 
     Attributes:
         result: The `FleetResult`.
@@ -226,14 +282,20 @@ class FleetFailed(NomadMagicError):
 
 
 class AgentError(NomadMagicError):
-    """The embedded agent cannot start, or cannot run what it was given."""
+    """The embedded agent cannot start, or cannot run what it was given.
+
+    What to do: mend what the message names in the job file; `--lenient` leaves out what has no
+    effect on one machine.
+    """
 
 
 class Interrupted(KeyboardInterrupt):
-    """A Ctrl-C or ■ that stopped an action, and how that ended.
+    """A Ctrl-C or ■ that stopped an action, and how that ended: a `KeyboardInterrupt`.
+
+    What to do: nothing, where an exit code came. Else as for `Disconnected`.
 
     Attributes:
-        exit_code: The action's own when an exit frame came, else 1 as the CLI leaves with.
+        exit_code: The action's own; 130 before it was started; else 1.
         result: What is known of the run.
     """
 

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 from support import house
 
-from nomad_magic import __all__ as public_names
-from nomad_magic import errors
 from nomad_magic.line.flag_table import FLAGS, help_text
 from nomad_magic.notebook.live import contract
 from nomad_magic.notebook.magics import NomadMagics
@@ -234,35 +232,6 @@ def rows(document: str, head: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
 
 
-def table() -> list[list[str]]:
-    """The one table of all that can be set: flag, variable, setting, default, what it does."""
-    return rows(README, "Flag")
-
-
-def test_the_readme_has_every_flag_with_its_variable_and_default() -> None:
-    """The table is the flags' own, in the order of the help."""
-    expected = []
-    for flag in FLAGS:
-        shown = f"`-{flag.name}=<{flag.value}>`" if flag.value else f"`-{flag.name}`"
-        variable = f"`{flag.environment}`" if flag.environment else ""
-        expected.append([shown, variable, "", flag.default, flag.summary])
-    assert [row for row in table() if row[0]] == expected
-
-
-def test_the_readme_has_every_variable_that_is_read() -> None:
-    """Those that the code names, no more and no less; the embedded agent's tasks have their own."""
-    read = {
-        node.value
-        for name, tree in HOUSE.trees.items()
-        if not name.startswith("nomad_magic.agent")
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if re.fullmatch(r"NOMAD_(?!MAGIC_)[A-Z_]+|(HTTPS?|NO)_PROXY", node.value)
-    }
-    assert len(read) > len([flag for flag in FLAGS if flag.environment])
-    assert sorted(row[1] for row in table() if row[1]) == sorted(f"`{name}`" for name in read)
-
-
 @pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)
 def test_the_help_has_every_flag(flag: object) -> None:
     """With its variable, its default and its synonyms."""
@@ -278,48 +247,12 @@ def test_the_help_has_every_flag(flag: object) -> None:
     assert all(f"-{synonym}" in text for synonym in synonyms)
 
 
-def test_the_readme_has_every_setting_with_its_default() -> None:
-    """What `%config NomadMagics` lists, no more and no less."""
-    traits = NomadMagics.class_traits(config=True)
-    mine = {name: trait for name, trait in traits.items() if trait.this_class is NomadMagics}
-    expected = {f"`{name}`": f"`{trait.default_value!r}`" for name, trait in mine.items()}
-    assert {row[2]: row[3] for row in table() if row[2]} == expected
-    assert all(trait.help for trait in mine.values())
-
-
 def test_the_readme_has_every_magic() -> None:
     """Each line and cell magic stands in the table of magics."""
     table = " ".join(cells[0] for cells in rows(README, "Line"))
     for kind, sign in (("line", "%"), ("cell", "%%")):
         for name in NomadMagics.magics[kind]:
             assert re.search(rf"(?<!%){sign}{name}\b", table), f"{sign}{name}"
-
-
-def test_the_readme_has_every_error() -> None:
-    """Each class that a cell can show, in the order of the tree that is drawn over them."""
-    classes = {
-        name: kind
-        for name, kind in vars(errors).items()
-        if isinstance(kind, type) and issubclass(kind, BaseException)
-    }
-    drawn = re.findall(r"^[ │├└─]*([A-Z]\w+) {2,}", errors.__doc__ or "", re.MULTILINE)
-    assert sorted(drawn) == sorted(classes)
-    table = rows(README, "Error")
-    assert [row[0] for row in table] == [f"`{name}`" for name in drawn]
-    for name, when, code in table:
-        kind = classes[name.strip("`")]
-        # What a class is one of is said where it is not the root.
-        base = kind.__base__.__name__
-        if base not in {"NomadMagicError", "ExecError", "Exception"}:
-            assert f"`{base}`" in when
-        if not issubclass(kind, errors.ActionFailed | errors.Interrupted):
-            assert code == str(errors.NomadMagicError.exit_code)
-
-
-@pytest.mark.parametrize("name", public_names)
-def test_the_readme_has_every_public_name(name: str) -> None:
-    """What can be imported is described."""
-    assert re.search(rf"`(?:nomad_magic\.)?{name}\b", README)
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=str)
@@ -346,9 +279,3 @@ def test_the_lock_pins_all_that_the_project_names() -> None:
     assert len(pinned) == len(re.findall(r"^[a-z]", LOCK, re.MULTILINE))
     assert "://" not in LOCK
     assert "index" not in re.sub(r"#.*", "", LOCK)
-
-
-def test_the_readme_has_what_reach_runs() -> None:
-    """Word for word, for those who write the policies."""
-    script = (ROOT / "nomad_magic" / "nomad" / "reach.sh").read_text()
-    assert f"```sh\n{script}```" in (ROOT / "README.md").read_text()

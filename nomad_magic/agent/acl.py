@@ -11,7 +11,7 @@ The policy file is JSON::
 
 Capabilities are Nomad's own: `list-jobs`, `read-job`, `alloc-exec`, and `alloc-node-exec`, which
 an action in a task without isolation (`raw_exec`) needs besides `alloc-exec`.  A namespace that
-is not named falls back to `*`.  `node` is `read` or absent.
+is not named falls back to `*`.  `node` and `agent` are `read` or absent.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ALLOC_NODE_EXEC: Final = "alloc-node-exec"
 
 CAPABILITIES: Final = frozenset({LIST_JOBS, READ_JOB, ALLOC_EXEC, ALLOC_NODE_EXEC})
 
-_TOKEN_KEYS: Final = {"name", "secret", "management", "namespaces", "node"}
+_TOKEN_KEYS: Final = {"name", "secret", "management", "namespaces", "node", "agent"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Token:
         management: It may do everything.
         namespaces: Namespace, or `*` for those not named, to capabilities.
         node_read: It may read nodes.
+        agent_read: It may read what an agent says of itself.
     """
 
     secret: str = field(repr=False)
@@ -54,6 +55,7 @@ class Token:
     management: bool = False
     namespaces: dict[str, frozenset[str]] = field(default_factory=dict)
     node_read: bool = False
+    agent_read: bool = False
 
     def may(self, capability: str, namespace: str) -> bool:
         """Whether it has the capability in that namespace."""
@@ -72,6 +74,11 @@ class Token:
     def may_read_nodes(self) -> bool:
         """Whether it may read nodes."""
         return self.management or self.node_read
+
+    @property
+    def may_read_agents(self) -> bool:
+        """Whether it may read what an agent says of itself."""
+        return self.management or self.agent_read
 
 
 OPEN: Final = Token(secret="", name="no token needed", management=True)
@@ -133,12 +140,14 @@ def _token(entry: dict[str, Any]) -> Token:
         if strange := set(capabilities) - CAPABILITIES:
             raise ValueError(f"unknown capability {min(strange)!r}")
         namespaces[namespace] = frozenset(capabilities)
-    if entry.get("node") not in (None, "deny", "read"):
-        raise ValueError(f"node must be read or deny, not {entry['node']!r}")
+    for what in ("node", "agent"):
+        if entry.get(what) not in (None, "deny", "read"):
+            raise ValueError(f"{what} must be read or deny, not {entry[what]!r}")
     return Token(
         secret=secret,
         name=str(entry.get("name", "")),
         management=entry.get("management", False) is True,
         namespaces=namespaces,
         node_read=entry.get("node") == "read",
+        agent_read=entry.get("agent") == "read",
     )

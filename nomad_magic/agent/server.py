@@ -279,7 +279,7 @@ class Api:
         ]
 
     def _self(self, _query: Mapping[str, str], token: Token) -> Any:
-        if not token.management:
+        if not token.may_read_agents:
             raise Refusal(403, "Permission denied")
         return {
             "config": {

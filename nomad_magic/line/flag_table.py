@@ -93,6 +93,24 @@ FLEET_FLAGS: tuple[Flag, ...] = (
          "Begin no more once one has failed"),
 )
 """Those of `%nomad_action_all` that the CLI does not have."""
+
+
+VARIABLES: tuple[tuple[str, str], ...] = (
+    ("NOMAD_HTTP_AUTH",
+     ("`user:password` for basic auth, with the agent and with the nodes; a user and password in"
+      " the address are for that address alone")),
+    ("HTTP_PROXY",
+     ("The proxy for `http://` addresses, for the websocket too; never for loopback. As the next"
+      " two also in lower case; a SOCKS proxy is refused")),
+    ("HTTPS_PROXY",
+     "The proxy for `https://` addresses, likewise"),
+    ("NO_PROXY",
+     ("Where no proxy is used: hosts, `.suffixes`, addresses, networks such as `10.0.0.0/8`, each"
+      " with or without a port, or `*`")),
+    ("NOMAD_CLI_SHOW_HINTS",
+     "Nothing here; a value that is neither true nor false gets the CLI's warning"),
+)
+"""What is read from the environment and has no flag: each with what it does, as Markdown."""
 # fmt: on
 
 

@@ -53,7 +53,8 @@ class NomadMagics(RunsMagic, ListingMagics):
 
     raise_on_error = Bool(
         True,  # noqa: FBT003 - traitlets takes its default so
-        help="Raise when an action leaves with a non-zero exit code, so that the cell fails.",
+        help="Raise when an action leaves with a non-zero exit code, so that the cell fails and "
+        "*Run All* stops.",
     ).tag(config=True)
     view = Enum(
         ["auto", "widget", "text"],
@@ -62,7 +63,10 @@ class NomadMagics(RunsMagic, ListingMagics):
         "cell's stdout and stderr; `auto` takes the widget where a person sits at a notebook.",
     ).tag(config=True)
     connect_timeout = Float(
-        DEFAULTS.connect_timeout, min=0, help="Seconds to connect to an agent, TLS included."
+        DEFAULTS.connect_timeout,
+        min=0,
+        help="Seconds to connect to an agent, the name's lookup included; then for TLS; then for "
+        "the answer to the request that starts an action.",
     ).tag(config=True)
     answer_timeout = Float(
         DEFAULTS.answer_timeout, min=0, help="Seconds to wait for each answer of an agent."
@@ -85,7 +89,9 @@ class NomadMagics(RunsMagic, ListingMagics):
         "a silent action is none, for the agent is asked.",
     ).tag(config=True)
     max_answer_bytes = Int(
-        DEFAULTS.max_answer_bytes, min=1, help="How large an agent's answer may be, in bytes."
+        DEFAULTS.max_answer_bytes,
+        min=1,
+        help="How large an agent's answer may be, unpacked, in bytes.",
     ).tag(config=True)
     max_frame_bytes = Int(
         DEFAULTS.max_frame_bytes,

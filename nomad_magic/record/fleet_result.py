@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class FleetResult(FleetFacts, Mapping[str, "ActionResult"]):
     """The results of an action by the ids of the allocations that it ran in.
 
-    It is there from the start, and filled in while the runs go on.  What is known are the
-    attributes of `FleetFacts`; here is what can be made of them.
+    It is there from the start, and filled in while the runs go on.  What is known are its
+    first attributes (`FleetFacts`); the others are made of them.
     """
 
     rerunner: Callable[[list[str], str | None], FleetResult] | None = None

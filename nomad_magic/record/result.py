@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class ActionResult(RunFacts):
     """One run of an action: where, what came of it, and everything it wrote.
 
-    It is there from the start of the run, and filled in while that goes on.  What is known are the
-    attributes of `RunFacts`; here is what can be made of them.
+    It is there from the start of the run, and filled in while that goes on.  What is known
+    are its first attributes (`RunFacts`); the others are made of them.
     """
 
     transcript: Transcript = field(default_factory=Transcript, repr=False)

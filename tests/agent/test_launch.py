@@ -418,6 +418,8 @@ def test_acl(tmp_path: Path) -> None:
         '{"tokens": [{}]}',
         '{"tokens": [{"secret": "x", "rights": 1}]}',
         '{"tokens": [{"secret": "x", "namespaces": {"a": ["root"]}}]}',
+        '{"tokens": [{"secret": "x", "node": "write"}]}',
+        '{"tokens": [{"secret": "x", "agent": "write"}]}',
     ],
 )
 def test_bad_policy(tmp_path: Path, policy: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -96,10 +97,24 @@ class Setup:
     """Whether the jobs run."""
     rights: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     """Tokens: what each may do, in each namespace.  With none, no token is asked for."""
+    policies: Mapping[str, str] = field(default_factory=dict)
+    """More tokens: what each may do, in Nomad's own words."""
     namespaces: Sequence[str] = ()
     """Those beside `default`."""
     certificates: Certificates | None = None
     """It serves TLS, and wants a client's certificate."""
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """What each token may do, in Nomad's own words."""
+        made = {}
+        for name, rights in self.rights.items():
+            made[name] = "".join(
+                f'namespace "{namespace}" {{\n capabilities = {json.dumps(list(given))}\n}}\n'
+                for namespace, given in rights.items()
+            )
+            made[name] += 'node {\n policy = "read"\n}\n'
+        return made | dict(self.policies)
 
 
 PLAIN = Setup()
@@ -145,18 +160,13 @@ def embedded(folder: Path | None = None, setup: Setup = PLAIN) -> Iterator[Agent
         folder: For its policy file; only with `setup.rights`.
         setup: What is to be on it.
     """
-    tokens = {name: secrets.token_hex(16) for name in setup.rights}
+    tokens = {name: secrets.token_hex(16) for name in setup.rules}
     acl = None
     if tokens:
         assert folder is not None
         entries = [
-            {
-                "name": name,
-                "secret": tokens[name],
-                "namespaces": rights,
-                "node": "read",
-            }
-            for name, rights in setup.rights.items()
+            {"name": name, "secret": tokens[name], **_rights(rules)}
+            for name, rules in setup.rules.items()
         ]
         acl = folder / "acl.json"
         acl.write_text(json.dumps({"tokens": entries}))
@@ -213,7 +223,7 @@ def real(folder: Path, setup: Setup = PLAIN) -> Iterator[Agent]:
         ) as process,
     ):
         try:
-            if setup.rights:
+            if setup.rules:
                 until(
                     lambda: _bootstrapped(agent, process, setup),
                     seconds=READY_SECONDS,
@@ -237,9 +247,22 @@ def real(folder: Path, setup: Setup = PLAIN) -> Iterator[Agent]:
             process.terminate()
 
 
+def _rights(rules: str) -> dict[str, Any]:
+    """Return what Nomad's words for a policy are to the embedded agent."""
+    blocks = re.findall(r'^(\w+)(?: "(.*)")? \{(.*?)^\}', rules, re.MULTILINE | re.DOTALL)
+    made: dict[str, Any] = {"namespaces": {}}
+    for kind, name, body in blocks:
+        value = body.partition("=")[2]
+        if kind == "namespace":
+            made["namespaces"][name] = json.loads(value)
+        else:
+            made[kind] = json.loads(value)
+    return made
+
+
 def _settings(setup: Setup) -> str:
     """Return what a real agent's configuration says of ACL and TLS."""
-    text = "acl {\n enabled = true\n}\n" if setup.rights else ""
+    text = "acl {\n enabled = true\n}\n" if setup.rules else ""
     if setup.certificates:
         cert, key = setup.certificates.server
         text += (
@@ -258,12 +281,7 @@ def _bootstrapped(agent: Agent, process: subprocess.Popen[bytes], setup: Setup) 
     except OSError:
         return False
     agent.environ["NOMAD_TOKEN"] = first["SecretID"]
-    for name, rights in setup.rights.items():
-        rules = "".join(
-            f'namespace "{namespace}" {{\n capabilities = {json.dumps(list(given))}\n}}\n'
-            for namespace, given in rights.items()
-        )
-        rules += 'node {\n policy = "read"\n}\n'
+    for name, rules in setup.rules.items():
         agent.get(f"/v1/acl/policy/{name}", {"Name": name, "Rules": rules})
         token = agent.get("/v1/acl/token", {"Name": name, "Type": "client", "Policies": [name]})
         agent.tokens[name] = token["SecretID"]
