@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support import jupyter, nomads
+from support import browsers, nomads
 from support.cells import Shell, environment
 from support.scripted import Script, scripted
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def pytest_report_header() -> list[str]:
     return [
         f"conformance: against {' and '.join(nomads.AGENTS)}",
-        f"browser: {jupyter.find_browser() or jupyter.MISSING}",
+        f"browser: {browsers.find_browser() or browsers.MISSING}",
     ]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if jupyter.find_browser() is None:
+    if browsers.find_browser() is None:
         terminalreporter.section("browser tests")
-        terminalreporter.line(jupyter.MISSING, red=True)
+        terminalreporter.line(browsers.MISSING, red=True)
 
 
 @pytest.hookimpl(optionalhook=True)

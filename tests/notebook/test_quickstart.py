@@ -27,6 +27,7 @@ VARYING = (
     (r"[█·]+", "BAR"),
     (r"(?<=[ >])[0-9a-f]{16}(?=$|<)", "RUN"),
     (r"\d+(?:[.,:]\d+)*", "N"),
+    (r"(?<=N) +(?=N|BAR)", " "),  # a longer number takes from the blanks beside it
 )
 """What differs from run to run and from machine to machine, and what stands for it."""
 
