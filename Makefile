@@ -82,7 +82,7 @@ pythons: dist ## Run them on the other Pythons there are, from the unpacked sdis
 	    echo "NO PYTHON $$version IS FOUND: nothing is tested on it here" >&2; continue; }; \
 	  echo "Python $$version:"; \
 	  npm_config_registry=http://127.0.0.1:9 $(MAKE) --no-print-directory -C $(SDIST) core \
-	    VENV=$(CURDIR)/build/python$$version PYTHON=$$python || exit 1; \
+	    VENV=$(CURDIR)/build/sdist-python$$version PYTHON=$$python || exit 1; \
 	done
 
 floors: ## Run them with the oldest versions that pyproject.toml allows
@@ -100,7 +100,7 @@ $(TOOLS)/.installed: $(TOOLS_LOCK)
 
 release: dist $(TOOLS)/.installed ## Check the wheel, the sdist, the hooks and Binder as others get them
 	@PYTHONPATH=tests $(RUN) -m support.chromium
-	@$(RUN) -m pytest tests/release $(ARGS)
+	@$(RUN) -m pytest --timeout=900 -o faulthandler_timeout=1000 tests/release $(ARGS)
 
 lint: setup ## Check style, format and types
 	@$(RUN) -m ruff check
