@@ -12,13 +12,13 @@ import re
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 from support.installed import Environment, without_npm
+from support.tars import unpack
 
 ROOT = Path(__file__).parents[1]
 STATIC = "nomad_magic/notebook/static/"
@@ -53,8 +53,7 @@ def sdist(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the sdist unpacks to."""
     folder = tmp_path_factory.mktemp("sdist")
     (path,) = built.glob("*.tar.gz")
-    with tarfile.open(path) as archive:
-        archive.extractall(folder, filter="data")
+    unpack(path, folder)
     (unpacked,) = folder.iterdir()
     return unpacked
 

@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from support import browsers, jupyter
 from support.installed import Environment
 from support.nomads import free_ports, until
 from support.notebooks import check_ran_whole, put_blank
+from support.tars import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +50,7 @@ print(json.dumps({
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Binder clones: the sdist without what is built."""
     folder = tmp_path_factory.mktemp("binder")
-    with tarfile.open(next((ROOT / "build" / "dist").glob("*.tar.gz"))) as archive:
-        archive.extractall(folder, filter="data")
+    unpack(next((ROOT / "build" / "dist").glob("*.tar.gz")), folder)
     (unpacked,) = folder.iterdir()
     for built in (unpacked / "nomad_magic/notebook/static").iterdir():
         built.unlink()

@@ -11,7 +11,6 @@ this; with `NOMAD_MAGIC_BROWSER=npm` it is fetched and used whatever the machine
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import platform
 import shutil
@@ -22,6 +21,7 @@ import tempfile
 from pathlib import Path
 
 from support.browsers import FETCHED, MISSING, find_browser
+from support.tars import unpack
 
 SOURCE = Path(__file__).parents[1] / "browser" / "chromium"
 FILES = ("package.json", "package-lock.json", ".npmrc")
@@ -96,8 +96,7 @@ def _fetch(place: Path) -> None:
         packed = folder / "node_modules/@sparticuz/chromium/bin"
         for archive in ("al2023", "swiftshader"):
             _run([str(node), "-e", UNPACK, str(packed / f"{archive}.tar.br"), "unpacked"], folder)
-            with tarfile.open(fileobj=io.BytesIO((folder / "unpacked").read_bytes())) as opened:
-                opened.extractall(made, filter="data")
+            unpack(folder / "unpacked", made)
         _run([str(node), "-e", UNPACK, str(packed / "chromium.br"), str(made / "browser")], folder)
         shutil.copytree(folder / "node_modules/dejavu-fonts-ttf/ttf", made / "fonts")
         (made / "fonts.conf").write_text(FONTS.format(folder=place))
