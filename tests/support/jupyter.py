@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
-from support.browsers import find_browser
+from support.browsers import NODE, find_browser
 from support.nomads import free_ports, until
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def browser() -> Iterator[Browser]:
 
     path = find_browser()
     assert path is not None
+    # The Node that playwright brings needs a libatomic, which a bare machine lacks.
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(NODE))
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=BROWSER_FLAGS)
         try:
