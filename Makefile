@@ -4,6 +4,10 @@
 #   make test    every test
 
 PYTHON ?= python3
+# One that pyenv has need not be the shell's.
+ifneq ($(filter python3.%,$(PYTHON)),)
+  override PYTHON := $(or $(shell PYENV_VERSION=$(PYTHON:python%=%) $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),$(PYTHON))
+endif
 VENV := .venv
 LOCK := requirements.lock
 RUN := $(VENV)/bin/python
@@ -14,7 +18,7 @@ NOTEBOOK := notebooks/quickstart.ipynb
 # How many processes share the tests.  One has all those with a browser, and half of the time.
 WORKERS ?= 2
 
-# Which Pythons there are besides $(PYTHON) is looked for, in pyenv too: they need not be the shell's.
+# Which Pythons there are besides $(PYTHON) is looked for, in pyenv too.
 PYTHONS := 3.11 3.12 3.13
 FIND_PYTHON = PYENV_VERSION=$$version python$$version -c 'import sys; print(sys.executable)' 2>/dev/null
 
