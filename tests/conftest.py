@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from support import jupyter, nomads
+from hypothesis import settings
+from support import browsers, nomads
 from support.cells import Shell, environment
 from support.scripted import Script, scripted
 
@@ -17,17 +19,30 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 
+# A machine that is busy makes no test fail: what hangs has a time limit of its own.
+settings.register_profile("no deadline", settings(), deadline=None)
+settings.load_profile("no deadline")
+
+# A shell starts what is in the background with these ignored, and nohup with one: so would be
+# every process that a test starts and stops.
+for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(
+            number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL
+        )
+
+
 def pytest_report_header() -> list[str]:
     return [
         f"conformance: against {' and '.join(nomads.AGENTS)}",
-        f"browser: {jupyter.find_browser() or jupyter.MISSING}",
+        f"browser: {browsers.find_browser() or browsers.MISSING}",
     ]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if jupyter.find_browser() is None:
+    if browsers.find_browser() is None:
         terminalreporter.section("browser tests")
-        terminalreporter.line(jupyter.MISSING, red=True)
+        terminalreporter.line(browsers.MISSING, red=True)
 
 
 @pytest.hookimpl(optionalhook=True)

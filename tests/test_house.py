@@ -25,7 +25,7 @@ PACKAGE = ROOT / "nomad_magic"
 FRONT_END = PACKAGE / "notebook" / "frontend"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+LOCKS = ("requirements.lock", "tests/floors.lock", "tests/release/tools.lock")
 
 HOUSE = house.read(ROOT)
 
@@ -262,20 +262,35 @@ def test_contributing_has_every_module(path: Path) -> None:
         assert re.search(rf"\s{path.name}\s", CONTRIBUTING)
 
 
-def test_the_lock_pins_all_that_the_project_names() -> None:
-    """With a hash for each, and no place to get it from."""
+@pytest.mark.parametrize("lock", LOCKS)
+def test_the_locks_pin_all_that_the_project_names(lock: str) -> None:
+    """Those that each lock is for, with a hash for each, and no place to get it from."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = [
-        *project["project"]["dependencies"],
-        *(one for extra in project["project"]["optional-dependencies"].values() for one in extra),
-        *(one for group in project["dependency-groups"].values() for one in group),
-        *project["build-system"]["requires"],
-    ]
-    names = {re.match(r"[\w.-]+", one)[0].lower() for one in wanted}  # type: ignore[index] # each has a name
-    pinned = re.findall(
-        r"^([a-z0-9-]+)==\S+(?: ;[^\\]*)? \\\n    --hash=sha256:", LOCK, re.MULTILINE
+    groups = project["dependency-groups"]
+    kept = {
+        "requirements.lock": groups.keys() - {"release"},
+        "tests/floors.lock": {"test", "build"},
+        "tests/release/tools.lock": {"release"},
+    }[lock]
+    wanted = [one for group in kept for one in groups[group]]
+    if "release" not in kept:
+        wanted += project["project"]["dependencies"] + project["build-system"]["requires"]
+        wanted += [
+            one for extra in project["project"]["optional-dependencies"].values() for one in extra
+        ]
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    pins = re.findall(
+        r"^([a-z0-9-]+)==(\S+)(?: ;[^\\]*)? \\\n    --hash=sha256:", text, re.MULTILINE
     )
-    assert names <= set(pinned)
-    assert len(pinned) == len(re.findall(r"^[a-z]", LOCK, re.MULTILINE))
-    assert "://" not in LOCK
-    assert "index" not in re.sub(r"#.*", "", LOCK)
+    assert len(pins) == len(re.findall(r"^[a-z]", text, re.MULTILINE))
+    assert "://" not in text
+    assert "index" not in re.sub(r"#.*", "", text)
+    pinned = dict(pins)
+    for one in wanted:
+        match = re.match(r"([\w.-]+)(?:[>~]=([\d.]+))?", one)
+        assert match is not None
+        name, floor = match.groups()
+        assert name in pinned, name
+        if lock == "tests/floors.lock" and floor is not None:
+            # `~=24.0` and `>=9` may have no version of just that number.
+            assert pinned[name].startswith(floor.removesuffix(".0")), (one, pinned[name])

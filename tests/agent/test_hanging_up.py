@@ -176,8 +176,9 @@ def test_unread_input_makes_a_reset_after_the_exit_frame(
         session.read_on()
         assert session.frames[-1] == {"exited": True, "result": {"exit_code": 3}}
         assert session.frames[-2].popitem()[1] == {"close": True}
-        # Python's ssl makes an end of the ECONNRESET that OpenSSL had (seen in strace, on 3.11).
-        assert session.error == ("ConnectionResetError" if ends.context is None else "")
+        # The ssl of 3.11 makes an end of the ECONNRESET that OpenSSL had (seen in strace); that of
+        # 3.13 does not.
+        assert session.error in {"ConnectionResetError", "" if ends.context else None}
 
 
 def test_a_client_that_leaves_at_its_first_failed_write_loses_the_exit_frame(ends: Peer) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import jupyter
+from support import browsers, jupyter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,10 +37,10 @@ def name_of(place: tuple[str, str | None]) -> str:
 @pytest.fixture(scope="session")
 def found() -> None:
     """Leave a test out, or have it fail, where there is no browser."""
-    if jupyter.find_browser() is None:
+    if browsers.find_browser() is None:
         if os.environ.get(REQUIRED):
-            pytest.fail(jupyter.MISSING)
-        pytest.skip(jupyter.MISSING)
+            pytest.fail(browsers.MISSING)
+        pytest.skip(browsers.MISSING)
 
 
 # Of the module, not of the session: while it is open, playwright has an event loop running in

@@ -238,7 +238,7 @@ def test_a_narrow_view_reads(
         ]
         screenshot(notebook, "running-400")
         stop, copy, target, head = (box for box in boxes if box is not None)
-        assert abs(stop["y"] - copy["y"]) < 1
+        assert abs(stop["y"] - copy["y"]) < 4  # one row, whatever the fonts
         assert target["y"] >= stop["y"] + stop["height"]
         assert target["height"] <= 3 * 21
         assert target["width"] > 0.8 * head["width"]

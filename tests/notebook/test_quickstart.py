@@ -31,6 +31,7 @@ VARYING: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\d+\.\d+ +(?=(?:<[^>]*>)*BAR)", lambda found: f"N in {len(found.group()) * '_'}"),
     (r"(?<=[ >])[0-9a-f]{16}(?=$|<)", "RUN"),
     (r"\d+(?:[.,:]\d+)*", "N"),
+    (r"(?<=N) +(?=N|BAR)", " "),  # a longer number takes from the blanks beside it
 )
 """What differs from run to run and from machine to machine, and what stands for it."""
 

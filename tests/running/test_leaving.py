@@ -173,7 +173,7 @@ def test_an_exception_of_the_user_keeps_the_frames_of_the_user(shell: Shell) -> 
         assert shell.run(cell).error is None
     caught = shell.ipython.user_ns.pop("caught")
     frames = [frame for frame, _ in traceback.walk_tb(caught.__traceback__)]
-    locals_of = {frame.f_code.co_name: frame.f_locals for frame in frames}
+    locals_of = {frame.f_code.co_name: dict(frame.f_locals) for frame in frames}
     assert locals_of["boom"] == {"mine": "kept"}
     assert locals_of["nomad_action"] == locals_of["_split"] == {}
 

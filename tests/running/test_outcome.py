@@ -536,10 +536,9 @@ def test_a_host_that_cannot_be_one(host: str) -> None:
 
 def test_a_token_with_the_end_of_a_line(script: Script) -> None:
     """A token that cannot be sent is refused, and shown nowhere."""
+    environ = {"NOMAD_ADDR": script.address, "NOMAD_TOKEN": "c0ffee00-secret\n"}
     with pytest.raises(errors.RequestError) as caught:
-        nomad_magic.run(
-            LINE, env={"NOMAD_ADDR": script.address, "NOMAD_TOKEN": "c0ffee00-secret\n"}
-        )
+        nomad_magic.run(LINE, env=environ)
     assert 'invalid header field value for "X-Nomad-Token"' in caught.value.message
     assert "c0ffee00" not in "".join(traceback.format_exception(caught.value))
     assert script.requests == []

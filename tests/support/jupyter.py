@@ -6,7 +6,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import sys
 import urllib.error
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
+from support.browsers import NODE, find_browser
 from support.nomads import free_ports, until
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Locator
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-MISSING = "NO CHROMIUM IS FOUND: the live view is NOT tested here; install the package chromium"
 BROWSER_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -50,11 +48,6 @@ look again after a run of ours; a plain cell's reply it knows nothing of.
 SECONDS = 60.0
 
 
-def find_browser() -> str | None:
-    """Return the path of a Chromium; None when there is none."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Run a headless Chromium."""
@@ -62,6 +55,8 @@ def browser() -> Iterator[Browser]:
 
     path = find_browser()
     assert path is not None
+    # The Node that playwright brings needs a libatomic, which a bare machine lacks.
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(NODE))
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=BROWSER_FLAGS)
         try:
@@ -155,7 +150,7 @@ def server(folder: Path, environ: dict[str, str]) -> Iterator[Server]:
     ):
         made = Server(f"http://127.0.0.1:{port}/", token, notebooks)
         try:
-            until(lambda: _answers(made), seconds=SECONDS, what="the Jupyter server answers")
+            until(lambda: answers(made), seconds=SECONDS, what="the Jupyter server answers")
             yield made
             made.end_kernels()
         finally:
@@ -189,7 +184,8 @@ def _install_kernel(folder: Path, version: str | None) -> None:
     )
 
 
-def _answers(made: Server) -> bool:
+def answers(made: Server) -> bool:
+    """Whether a server that was started is there by now."""
     try:
         return "version" in made.ask("api")
     except (urllib.error.URLError, OSError):

