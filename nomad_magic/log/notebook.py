@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MARK: Final = 'class="nomad-magic'
+MARK: Final = re.compile(r'class="nomad-magic[\s"]')
 """What the HTML of every record begins with, but for the sign before it."""
+
+PLAN: Final = "plan"
+"""What a plan's facts say that it is."""
 
 WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 
@@ -43,8 +47,9 @@ class SavedOutput:
 
     @property
     def looks_like_a_record(self) -> bool:
-        """It has the marks of a record, whatever is in it."""
-        return self.facts is not None or MARK in self.data.get("text/html", "")
+        """It has the marks of a record, whatever is in it; a plan says that nothing has run."""
+        facts = self.facts is not None and self.facts.get("kind") != PLAN
+        return facts or MARK.search(self.data.get("text/html", "")) is not None
 
     @property
     def forms(self) -> dict[str, str]:

@@ -15,6 +15,11 @@ ROWS: Final = 50
 """How many runs are shown; the value has all."""
 
 HEADS: Final = ("state", "action", "target", "when", "run", "kernel")
+_TABLE: Final = "border:0;font-size:inherit;width:100%;table-layout:auto;margin:0"
+_CELL: Final = f"{style.CELL};padding:3px 12px 3px 10px;vertical-align:baseline"
+_WHOLE: Final = "white-space:nowrap;overflow-wrap:normal"
+_WORDS: Final = frozenset({"action", "run"})
+"""What is read as one word."""
 
 
 class Runs(list["RunEntry"]):
@@ -36,11 +41,14 @@ class Runs(list["RunEntry"]):
         """Return the table as HTML."""
         if not self:
             return "<div>no runs</div>"
-        heads = "".join(f'<th scope="col" style="{style.LABEL}">{head}</th>' for head in HEADS)
+        heads = "".join(
+            f'<th scope="col" style="{_CELL};{style.MUTED}">{head}</th>' for head in HEADS
+        )
         rows = "".join(map(_row, self._shown()))
         more = "".join(f'<div style="{style.MUTED}">{escape(line)}</div>' for line in self._more())
         return (
-            f'<div class="{style.NO_MATH}"><table style="border:0;font-size:inherit">'
+            f'<div class="nomad-magic-runs {style.NO_MATH}" style="{style.FRAME};overflow:auto">'
+            f'<table style="{_TABLE}">'
             f'<thead><tr style="background:transparent">{heads}</tr></thead>'
             f"<tbody>{rows}</tbody></table>{more}</div>"
         )
@@ -72,6 +80,8 @@ def _row(entry: RunEntry) -> str:
     background = style.BACKGROUNDS[entry.outcome.tone]
     sign, _, words = state.partition(" ")
     first = f'<span style="{style.SIGN};background:{background}">{sign}</span> {escape(words)}'
-    cell = f'<td style="{style.CELL};padding:0 12px 0 0">'
-    cells = "".join(f"{cell}{escape(text)}</td>" for text in others)
-    return f'<tr style="background:transparent">{cell}{first}</td>{cells}</tr>'
+    cells = "".join(
+        f'<td style="{_CELL}{";" + _WHOLE if head in _WORDS else ""}">{escape(text)}</td>'
+        for head, text in zip(HEADS[1:], others, strict=True)
+    )
+    return f'<tr style="background:transparent"><td style="{_CELL}">{first}</td>{cells}</tr>'

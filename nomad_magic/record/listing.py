@@ -164,7 +164,7 @@ class ActionListing(Sequence[JobAction]):
             for one in self.remarks
         )
         return (
-            f'<div class="nomad-magic {style.NO_MATH}" style="{style.FRAME}">'
+            f'<div class="nomad-magic-list {style.NO_MATH}" style="{style.FRAME}">'
             f'<div style="{style.BAR}"><strong>{escape(self.heading)}</strong></div>'
             f"{table if rows else ''}{remarks}</div>"
         )

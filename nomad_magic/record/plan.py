@@ -162,7 +162,7 @@ class Plan:
         )
         table = '<table style="margin:4px 0 0;border:0;font-size:inherit">'
         parts = [
-            f'<div class="nomad-magic {style.NO_MATH}" style="{style.FRAME}">',
+            f'<div class="nomad-magic-plan {style.NO_MATH}" style="{style.FRAME}">',
             f'<div style="{style.BAR};overflow-wrap:anywhere">',
             f"{sign} <strong>{escape(self.action)}</strong>{escape(rest)}</div>",
             f'<div style="{style.BAR};{style.LINE}">{table}{rows}</table></div>',

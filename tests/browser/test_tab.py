@@ -142,7 +142,7 @@ def test_the_list_of_actions_reads(
     notebook = opened(["%nomad_actions -job=cache", "%nomad_actions -task=sidecar hello"])
     notebook.run_all()
     notebook.wait_done(2)
-    listed = notebook.cell(1).locator(".nomad-magic")
+    listed = notebook.cell(1).locator(".nomad-magic-list")
     line = "%nomad_action -job=cache -group=redis -task=server flood500"
     expect(listed.get_by_role("row").filter(has_text="flood500").first).to_contain_text("3 running")
     expect(listed.locator("code").filter(has_text=line)).to_have_count(1)
@@ -154,7 +154,7 @@ def test_the_list_of_actions_reads(
     try:
         for name in ("Light", "Dark"):
             theme(notebook, name)
-            words = notebook.page.evaluate(CONTRASTS, ".nomad-magic")
+            words = notebook.page.evaluate(CONTRASTS, ".nomad-magic-list")
             assert "flood500" in {text for text, _ in words}
             assert not [(text, contrast) for text, contrast in words if contrast < 4.5]
             for width in (before["width"], 640):

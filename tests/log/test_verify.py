@@ -44,6 +44,10 @@ CELLS = [
     *(f"%nomad_action {SERVER} {LINES[at % 4]}" for at in range(3)),
     f"import nomad_magic\nnomad_magic.run('{SERVER} hello').ok",
     "%nomad_runs",
+    # What is no record of a run.
+    "%nomad_actions -job=cache",
+    f"nomad_magic.dry_run('{SERVER} hello')",
+    f"%config NomadMagics.dry_run = True\n%nomad_action_all {SERVER} hello",
 ]
 """Twenty records in all."""
 
@@ -93,7 +97,8 @@ class Evidence:
 
 
 def _is_record(output: dict[str, Any]) -> bool:
-    return "nomad_magic" in output.get("metadata", {})
+    facts = output.get("metadata", {}).get("nomad_magic", {})
+    return bool(facts) and facts.get("kind") != "plan"
 
 
 @pytest.fixture(scope="module")
