@@ -249,7 +249,7 @@ def real(folder: Path, setup: Setup = PLAIN) -> Iterator[Agent]:
 
 def _rights(rules: str) -> dict[str, Any]:
     """Return what Nomad's words for a policy are to the embedded agent."""
-    blocks = re.findall(r'^(\w+)(?: "(.*)")? \{(.*?)^\}', rules, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r'^(\w+)(?: "([^"]*)")? \{(.*?)^\}', rules, re.MULTILINE | re.DOTALL)
     made: dict[str, Any] = {"namespaces": {}}
     for kind, name, body in blocks:
         value = body.partition("=")[2]
