@@ -103,7 +103,7 @@ def one_cell_place(request: pytest.FixtureRequest) -> tuple[str, str | None]:
 def opened(
     notebooks: Callable[[str, str | None], jupyter.Notebook], request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., jupyter.Notebook]]:
-    """Return a notebook of some cells, the extension loaded in the first."""
+    """Return a notebook of some cells, the extension loaded anew in the first."""
     used: list[jupyter.Notebook] = []
 
     def open_notebook(
@@ -111,7 +111,8 @@ def opened(
     ) -> jupyter.Notebook:
         notebook = notebooks(front_end, version)
         used.append(notebook)
-        notebook.fill(["%load_ext nomad_magic", *cells])
+        # Anew: its kernel is that of other tests, which may have changed settings.
+        notebook.fill(["%reload_ext nomad_magic", *cells])
         return notebook
 
     failed = request.session.testsfailed
