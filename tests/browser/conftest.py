@@ -30,6 +30,10 @@ ONE_CELL_MATRIX = [
 ]
 
 
+BEGIN = "get_ipython().config.pop('NomadMagics', None)\n%reload_ext nomad_magic"
+"""Its kernel is that of other tests, which may have changed settings."""
+
+
 def name_of(place: tuple[str, str | None]) -> str:
     return f"{place[0]}-{place[1] or 'newest'}"
 
@@ -111,8 +115,7 @@ def opened(
     ) -> jupyter.Notebook:
         notebook = notebooks(front_end, version)
         used.append(notebook)
-        # Anew: its kernel is that of other tests, which may have changed settings.
-        notebook.fill(["%reload_ext nomad_magic", *cells])
+        notebook.fill([BEGIN, *cells])
         return notebook
 
     failed = request.session.testsfailed
