@@ -126,7 +126,8 @@ def below() -> set[psutil.Process]:
             if "nomad_magic-look" in words or one.ppid() in looks:
                 # What it started, a sed or a grep, ends at once.
                 looks.add(one.pid)
-            elif words and "NOMAD_ALLOC_ID" in one.environ():
+            elif words and one.environ().get("NOMAD_JOB_ID") == "reach":
+                # What other tests have left on other agents comes and goes.
                 found.add(one)
     return found
 
@@ -142,6 +143,17 @@ def anywhere(agent: nomads.Agent, *command: str) -> list[psutil.Process]:
     return found
 
 
+LASTING = ("/bin/sh", "/bin/sleep")
+"""What tasks and actions begin with; what a shell starts for a moment has another name."""
+
+
+def words_of(pid: int) -> list[str]:
+    """Return a process's words; none once it is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return list(psutil.Process(pid).cmdline())
+    return []
+
+
 def there(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
@@ -149,7 +161,7 @@ def there(pid: int) -> bool:
 def has_words(pid: int, *words: str) -> None:
     """Wait until a process shows some words: at first they are its parent's."""
     until(
-        lambda: psutil.Process(pid).cmdline()[-len(words) :] == list(words),
+        lambda: words_of(pid)[-len(words) :] == list(words),
         seconds=10,
         what=f"{words}",
     )
@@ -209,7 +221,7 @@ def test_begun_with_others_of_the_task() -> None:
     sessions = [nomad_magic.start(LINE.format(*one)) for one in lines]
     until(lambda: len(below() - before) == 4, seconds=20, what="four processes")
     for one in below() - before:
-        until(lambda one=one: one.cmdline()[:1] == ["/bin/sleep"], seconds=5, what="their words")
+        until(lambda pid=one.pid: words_of(pid)[:1] == ["/bin/sleep"], seconds=5, what="words")
     left = {one.pid for one in below() - before}
     for session in sessions:
         seen = look(session)
@@ -461,7 +473,7 @@ def test_no_other_process_ever_gets_a_signal(begin: Begin, agent: nomads.Agent) 
                 # A witness starts a new `sleep` now and then; what a look has started, and is not
                 # yet done when it ends, is a `sed` or a `grep` of nobody's.
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    if one.name() in ("sh", "sleep") and one.ppid() not in known:
+                    if one.cmdline()[0] in LASTING and one.ppid() not in known:
                         watched[one] = (one.cmdline(), one.ppid())
             assert len(watched) > len(own)
             pid = witnesses.stop_one()

@@ -340,7 +340,8 @@ def test_a_redirect_to_what_a_request_cannot_name(script: Script) -> None:
     script.answers["/moved"] = answer("gone", 500)
     moved = "/moved%20now/%20?x=%22%C3%A9"
     assert "500 (gone)" in failure(script).message
-    assert script.requests[1] == moved
+    # The peer's websockets before 16 wrote a header as UTF-8 once more.
+    assert script.requests[1] in (moved, moved.replace("%C3%A9", "%C3%83%C2%A9"))
     script.answers["/v1/jobs"] = redirect(302, script.address)
     failure(script)
     assert script.requests[-1] == "/"
