@@ -177,9 +177,9 @@ def test_a_background_fleet_is_heard_while_another_cell_runs(page: Page) -> None
     page.run(f"f = %nomad_action_all {SERVER} forever &")
     page.finish()
     page.until(lambda: page.comm, "the widget")
-    comm = page.comm
+    comm, page.by_control = page.comm, True
     page.send_by_control({"type": "ready", "number": 1})
-    page.until(lambda: len(page.rows()) == 3, "the rows")
+    page.until(lambda: field(page, RowField.STATE) == ["running"] * 3, "three rows running")
     held = page.custom[:]
     page.run("import time\nwhile not f.done: time.sleep(0.01)")
     page.comm, page.custom[:] = comm, held

@@ -40,6 +40,8 @@ class Page:
     error: str = ""
     text: str = ""
     acknowledge: bool = True
+    by_control: bool = False
+    """It acknowledges on the control channel, as the page of a background run does."""
     statuses: list[tuple[str, bool]] = field(default_factory=list)
     shown_new: list[dict[str, Any]] = field(default_factory=list)
     """What was displayed without an id."""
@@ -182,4 +184,5 @@ class Page:
             said = data["content"]
             self.custom.append((said, [bytes(buffer) for buffer in buffers]))
             if said["type"] in ("output", "rows") and self.acknowledge:
-                self.send({"type": "ack", "seq": said["seq"]})
+                say = self.send_by_control if self.by_control else self.send
+                say({"type": "ack", "seq": said["seq"]})
