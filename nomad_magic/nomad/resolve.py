@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from nomad_magic.nomad.models import (
 from nomad_magic.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from nomad_magic.line.flags import ActionArgs
     from nomad_magic.nomad.client import Client
@@ -90,11 +91,8 @@ class Resolver:
             LocateError: The words do not lead to one job.
             RequestError: As by `find`.
         """
-        try:
+        async with self._regions_named():
             return await self._list()
-        except UnexpectedAnswer as answer:
-            await self._name_regions(answer)
-            raise
 
     async def find_job(self) -> tuple[str, str]:
         """Return the id of the job that the line means, and its namespace.
@@ -105,11 +103,8 @@ class Resolver:
             LocateError: The word does not lead to one job.
             RequestError: As by `find`.
         """
-        try:
+        async with self._regions_named():
             return await self._find_job()
-        except UnexpectedAnswer as answer:
-            await self._name_regions(answer)
-            raise
 
     async def find(self) -> str:
         """Find the allocation; return the id of its node.
@@ -118,18 +113,21 @@ class Resolver:
             LocateError: The words do not lead to one.
             RequestError: No usable answer, with the CLI's prefix for that step.
         """
-        try:
+        async with self._regions_named():
             self._job, stub = await self._find()
-        except UnexpectedAnswer as answer:
-            await self._name_regions(answer)
-            raise
         self._stub = stub
         self._tell(placed(replace(self._place, job=self._job), stub))
         return stub.node_id
 
-    async def _name_regions(self, answer: UnexpectedAnswer) -> None:
-        if NO_REGION in answer.message and not answer.hint:
-            answer.hint = await suggestions.other_regions(self._client)
+    @asynccontextmanager
+    async def _regions_named(self) -> AsyncIterator[None]:
+        """Have an error that there is no such region name those that there are."""
+        try:
+            yield
+        except UnexpectedAnswer as answer:
+            if NO_REGION in answer.message and not answer.hint:
+                answer.hint = await suggestions.other_regions(self._client)
+            raise
 
     async def look(self) -> Resolved:
         """Look into the allocation that was found.

@@ -17,7 +17,7 @@ from nomad_magic.record.facts import Outcome, Rung
 from nomad_magic.record.fleet_facts import LeftOut
 from nomad_magic.record.fleet_result import FleetResult
 from nomad_magic.record.result import ActionResult
-from nomad_magic.running import history, leaving, outcome
+from nomad_magic.running import leaving, outcome
 from nomad_magic.running.handle import Handle
 from nomad_magic.running.pending import Waiting
 from nomad_magic.running.session import Session
@@ -231,12 +231,7 @@ class Fleet(Handle["FleetResult"]):
             failure = await outcome.caught(self._ask_and_run())
         finally:
             self._conclude(failure)
-            try:
-                if self._log is not None:
-                    await self._log.end()
-                history.ended(self)
-            finally:
-                self._over()
+            await self._end(self._log)
 
     async def _ask_and_run(self) -> None:
         client = cache.client(self.target, self.options)

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
 from nomad_magic.errors import NomadMagicError
-from nomad_magic.running import loop
+from nomad_magic.running import history, loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -30,6 +30,13 @@ class Result(Protocol):
 
 
 R = TypeVar("R", bound=Result)
+
+
+class Log(Protocol):
+    """Where a run, or many, are written down."""
+
+    async def end(self) -> None:
+        """Write down how it ended."""
 
 
 class Handle(ABC, Generic[R]):
@@ -183,10 +190,15 @@ class Handle(ABC, Generic[R]):
     async def _run(self) -> None:
         """Run to the end, whatever that is."""
 
-    def _over(self) -> None:
-        """It is over."""
-        loop.discard(self)
-        self._done.set()
+    async def _end(self, log: Log | None) -> None:
+        """Have the log finish and remember it; then it is over, whatever came of that."""
+        try:
+            if log is not None:
+                await log.end()
+            history.ended(self)
+        finally:
+            loop.discard(self)
+            self._done.set()
         if self.gate is not None:
             self.gate.over()
 

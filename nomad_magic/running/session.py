@@ -17,7 +17,7 @@ from nomad_magic.nomad.protocol import CTRL_C, ExecProtocol, State
 from nomad_magic.record.facts import Outcome, Rung, StopReason
 from nomad_magic.record.result import ActionResult
 from nomad_magic.record.transcript import size_and_hash
-from nomad_magic.running import history, loop, outcome
+from nomad_magic.running import loop, outcome
 from nomad_magic.running.conversation import Conversation
 from nomad_magic.running.events import Ended, Listeners, Output
 from nomad_magic.running.handle import Handle
@@ -264,11 +264,8 @@ class Session(Handle["ActionResult"]):
         finally:
             self._conclude(failure)
             try:
-                if self._log is not None:
-                    await self._log.end()
-                history.ended(self)
+                await self._end(self._log)
             finally:
-                self._over()
                 self._listeners.tell(Ended(self.result, self.error))
 
     async def _start_and_talk(self) -> NomadMagicError | None:
