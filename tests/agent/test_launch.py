@@ -17,7 +17,7 @@ import psutil
 import pytest
 import trustme
 from support.agent_client import Peer, alive, eventually, processes_below, raw_request
-from support.processes import title
+from support.processes import environ, title
 
 from nomad_magic.agent import EmbeddedAgent
 from nomad_magic.errors import AgentError
@@ -120,7 +120,7 @@ def test_token_is_not_shown() -> None:
         assert agent.pid is not None
         for process in [psutil.Process(agent.pid), *processes_below(agent.pid)]:
             assert agent.token not in " ".join(title(process))
-            assert agent.token not in str(process.environ())
+            assert agent.token not in str(environ(process))
 
 
 def test_no_token(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from support.agent_client import Exec, Peer, alive
-from support.processes import title
+from support import processes
+from support.agent_client import Exec, Peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -210,7 +210,7 @@ def test_where_a_process_stands(peer: Peer, alloc: str) -> None:
     main = [
         child
         for child in psutil.Process(executor).children()
-        if title(child) == ["/bin/sleep", "100000"]
+        if processes.title(child) == ["/bin/sleep", "100000"]
     ]
     assert main
     for child in main:
@@ -238,7 +238,7 @@ def test_how_a_process_is_found_and_stopped(peer: Peer, alloc: str) -> None:
     found = [
         int(pid)
         for pid in look.finish().stdout.split()
-        if alive(int(pid)) and title(psutil.Process(int(pid)))[:2] == ["/bin/sh", "-c"]
+        if processes.words(int(pid))[:2] == ["/bin/sh", "-c"]
     ]
     (pid,) = found
     environ = psutil.Process(pid).environ()

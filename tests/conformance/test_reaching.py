@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from support import nomads
-from support.agent_client import Exec, Peer
+from support import nomads, processes
+from support.agent_client import Exec, Peer, alive
 from support.certificates import Certificates
 from support.nomads import until
 
@@ -147,21 +147,10 @@ LASTING = ("/bin/sh", "/bin/sleep")
 """What tasks and actions begin with; what a shell starts for a moment has another name."""
 
 
-def words_of(pid: int) -> list[str]:
-    """Return a process's words; none once it is gone."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return list(psutil.Process(pid).cmdline())
-    return []
-
-
-def there(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
 def has_words(pid: int, *words: str) -> None:
     """Wait until a process shows some words: at first they are its parent's."""
     until(
-        lambda: words_of(pid)[-len(words) :] == list(words),
+        lambda: processes.words(pid)[-len(words) :] == list(words),
         seconds=10,
         what=f"{words}",
     )
@@ -209,7 +198,7 @@ def test_programs_of_every_kind(
     result = session.wait(10)
     assert result.outcome is Outcome.INTERRUPTED
     assert result.exit_code == 130
-    assert not there(pid)
+    assert not alive(pid)
 
 
 @pytest.mark.usefixtures("begin")
@@ -221,7 +210,9 @@ def test_begun_with_others_of_the_task() -> None:
     sessions = [nomad_magic.start(LINE.format(*one)) for one in lines]
     until(lambda: len(below() - before) == 4, seconds=20, what="four processes")
     for one in below() - before:
-        until(lambda pid=one.pid: words_of(pid)[:1] == ["/bin/sleep"], seconds=5, what="words")
+        until(
+            lambda pid=one.pid: processes.words(pid)[:1] == ["/bin/sleep"], seconds=5, what="words"
+        )
     left = {one.pid for one in below() - before}
     for session in sessions:
         seen = look(session)
@@ -259,7 +250,7 @@ def test_what_it_has_started_ends_with_it(
         sent = f" sent to process {pid}" if signal.startswith("SIG") else " sent"
         assert said.startswith(signal if " " in signal else signal + sent)
         if action == "tree":
-            until(lambda: not there(pid), seconds=5, what="the first of them is gone")
+            until(lambda: not alive(pid), seconds=5, what="the first of them is gone")
     assert session.wait(10).exit_code == code
     until(lambda: not below() - before, seconds=5, what="nothing is left")
 
@@ -275,7 +266,7 @@ def test_what_it_leaves_behind_is_not_signalled(begin: Begin, agent: nomads.Agen
         assert str(orphan.pid) not in said.partition(":")[0]
         assert orphan.is_running()
         if "SIGINT sent" in said:
-            assert not there(pid)
+            assert not alive(pid)
     finally:
         # On a real agent it is nobody's that this process has started.
         orphan.kill()
@@ -313,7 +304,7 @@ def test_an_id_that_was_taken_anew(begin: Begin) -> None:
         facts["seen"] = facts["seen"] | {"processes": [process]}
         assert nomad_magic.look(facts).presence == "ended", field
     assert nomad_magic.look(record).words() == f"process {pid} still runs"
-    assert there(pid)
+    assert alive(pid)
 
 
 @pytest.mark.parametrize("tty", [False, True])
@@ -328,7 +319,7 @@ def test_a_task_without_a_shell(begin: Begin, monkeypatch: pytest.MonkeyPatch, t
     if not tty:
         assert stopped(session) == "SIGINT was not sent: there is no /no/such/sh in the task"
         until(lambda: session.next_stop is Rung.DISCONNECT, seconds=5, what="the last rung")
-        assert there(pid)
+        assert alive(pid)
 
 
 def test_a_shell_that_never_says_a_word(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +331,7 @@ def test_a_shell_that_never_says_a_word(begin: Begin, monkeypatch: pytest.Monkey
     said = stopped(session)
     assert said.startswith("SIGINT was not sent: there was no answer within 0.3 s, and the driver")
     until(lambda: session.next_stop is Rung.DISCONNECT, seconds=5, what="the last rung")
-    assert there(pid)
+    assert alive(pid)
 
 
 def test_what_came_of_a_signal_may_not_be_heard(
@@ -451,8 +442,8 @@ def test_no_other_process_ever_gets_a_signal(begin: Begin, agent: nomads.Agent) 
     begin("plain", task="server-two")
     begin("plain", tty=True)
     witnesses = Witnesses(agent, begin)
-    (main,) = {one for one in below() if one.cmdline() == ["/bin/sleep", "4320"]} & {
-        one for one in below() if one.environ()["NOMAD_TASK_NAME"] == "server"
+    (main,) = {one for one in below() if processes.title(one) == ["/bin/sleep", "4320"]} & {
+        one for one in below() if processes.environ(one).get("NOMAD_TASK_NAME") == "server"
     }
     alike = subprocess.Popen(["/bin/sleep", "4321"], env=main.environ())
     agents = set()

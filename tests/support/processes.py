@@ -25,3 +25,20 @@ def title(process: psutil.Process) -> list[str]:
     except psutil.NoSuchProcess:
         return []
     return found
+
+
+def words(pid: int) -> list[str]:
+    """Return a process's command line by its id; of one that has ended there is nothing left."""
+    try:
+        return title(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return []
+
+
+def environ(process: psutil.Process) -> dict[str, str]:
+    """Return a process's environment; of one that has just ended there is nothing left."""
+    try:
+        found: dict[str, str] = process.environ()
+    except psutil.NoSuchProcess:
+        return {}
+    return found
