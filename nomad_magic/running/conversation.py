@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from nomad_magic.nomad import clock
 from nomad_magic.nomad.link import Link, Look
 from nomad_magic.nomad.protocol import Output, State
 from nomad_magic.nomad.websocket import ConnectionEnded
@@ -35,7 +35,6 @@ class Conversation:
 
     Attributes:
         failure: The error that the session's end is, if it is one.
-        wrote: When the first output came, by `clock.now`; None before.
     """
 
     def __init__(  # noqa: PLR0913 - each is one side of it, and named
@@ -49,7 +48,6 @@ class Conversation:
         notify: Callable[[], None],
     ) -> None:
         self.failure: NomadMagicError | None = None
-        self.wrote: float | None = None
         self._connection = connection
         self._protocol = protocol
         self._throttle = throttle
@@ -75,23 +73,19 @@ class Conversation:
         """
         end = asyncio.create_task(over.wait())
         works = (self._read(), self._write(), self._watch())
-        tasks = {end, *map(asyncio.create_task, (self._until_over(over, work) for work in works))}
-        tasks |= set(map(asyncio.create_task, beside))
+        tasks = {end, *map(asyncio.create_task, (*works, *beside))}
         running = set(tasks)
         try:
-            while not end.done():
+            while not over.is_set():
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
+                if self._protocol.ended:
+                    over.set()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _until_over(self, over: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-        await work
-        if self._protocol.ended:
-            over.set()
 
     async def _read(self) -> None:
         protocol = self._protocol
@@ -114,8 +108,6 @@ class Conversation:
     def _take(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Output):
-                if self.wrote is None:
-                    self.wrote = clock.now()
                 self._keep(event.stream, event.data)
             elif error := outcome.failure_of(event):
                 self.failure = error
@@ -135,10 +127,9 @@ class Conversation:
             elif protocol.state is State.RUNNING:
                 self._news.clear()
                 pause = max(0.0, protocol.heartbeat_due - time.monotonic())
-                try:
-                    await asyncio.wait_for(self._news.wait(), pause)
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._news.wait()
 
     async def _watch(self) -> None:
         """Find out when the agent is not there any more."""

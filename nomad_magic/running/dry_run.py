@@ -128,7 +128,8 @@ async def _of_one(session: Session) -> Plan:
 async def _of_many(fleet: Fleet) -> Plan:
     line, options = fleet.line, fleet.options
     found = await survey(line.args, cache.client(fleet.target, options))
-    made = planning.of_many(fleet.result, line, options, fleet.take(found), fleet.stdin)
+    spots = await fleet.take(found)
+    made = planning.of_many(fleet.result, line, options, spots, fleet.stdin)
     return _asked(made, options, planning.values_of_many(fleet.target, line, found))
 
 

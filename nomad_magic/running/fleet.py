@@ -38,6 +38,9 @@ TRIES: Final = 10
 PAUSE_SECONDS: Final = 0.5
 """How often, and after which pause, it is asked again then."""
 
+AT_A_TIME: Final = 16
+"""How many are got ready in one turn of the loop: others share it."""
+
 STOPPED: Final = "stopped before it was begun"
 FAILED_BEFORE: Final = "not begun after a failure (-fail-fast)"
 
@@ -239,7 +242,7 @@ class Fleet(Handle["FleetResult"]):
         await asyncio.wait({self._asking})
         if self._asking.cancelled() or self._closed:
             return
-        spots = self.take(found := self._asking.result())
+        spots = await self.take(found := self._asking.result())
         self._asking = None
         self._most = await sessions_at_once(client, self.line.parallel)
         if self.gate is not None:
@@ -250,10 +253,11 @@ class Fleet(Handle["FleetResult"]):
             await self._log.begin()
         self.result.started, self._began = datetime.now().astimezone(), time.monotonic()
         left = iter(spots)
-        workers = [
-            asyncio.create_task(self._work(left))
-            for _ in range(min(self.line.parallel, len(spots)))
-        ]
+        workers = []
+        for _ in range(min(self.line.parallel, len(spots))):
+            workers.append(asyncio.create_task(self._work(left)))
+            # All in one turn would hold the loop up, and each next step of theirs again.
+            await asyncio.sleep(0)
         await asyncio.gather(*workers)
 
     async def _confirm(self, gate: Gate, found: Survey, spots: Sequence[Spot]) -> None:
@@ -265,7 +269,7 @@ class Fleet(Handle["FleetResult"]):
         if not self._closed:
             self.result.confirmed = gate.verdict()
 
-    def take(self, found: Survey) -> list[Spot]:
+    async def take(self, found: Survey) -> list[Spot]:
         """Write down what was found, before anything runs; return where it is to run."""
         result, shown = self.result, self.result.masker.shown
         spots = [
@@ -281,8 +285,14 @@ class Fleet(Handle["FleetResult"]):
             for one in sorted((self._only or frozenset()) - there)
         ]
         result.notices += map(shown, found.notices)
+        waiting: dict[str, ActionResult] = {}
         for spot in spots:
-            result.runs[spot.resolved.allocation.id] = self._waiting(spot)
+            waiting[spot.resolved.allocation.id] = self._waiting(spot)
+            if not len(waiting) % AT_A_TIME:
+                await asyncio.sleep(0)
+        result.runs.update(waiting)
+        if self._closed:
+            self._close(self._closed)
         return spots
 
     def _waiting(self, spot: Spot) -> ActionResult:
@@ -347,7 +357,7 @@ class Fleet(Handle["FleetResult"]):
             session.listen(listener)
         self.result.runs[key] = session.result
         self._sessions[key] = self._running[key] = session
-        await session.start()
+        await session.run_here()
         del self._running[key]
         return session
 

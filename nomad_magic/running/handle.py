@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from abc import ABC, abstractmethod
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
 from nomad_magic.errors import NomadMagicError
@@ -13,7 +14,6 @@ from nomad_magic.running import history, loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from concurrent.futures import Future
 
     from nomad_magic.errors import Interrupted
     from nomad_magic.nomad.options import Options
@@ -78,6 +78,18 @@ class Handle(ABC, Generic[R]):
         elif self.gate is not None:
             self._call(self.gate.open)
         return self
+
+    async def run_here(self) -> None:
+        """Run to the end as a part of what runs in the background loop, which waits for it."""
+        loop.add(self)
+        # Others may wait for it too.  A task of its own, and what waits for that in here, would be
+        # a third of what one of many holds.
+        ended: Future[None] = Future()
+        self._future = ended
+        try:
+            await self._run()
+        finally:
+            ended.set_result(None)
 
     def locate(self) -> None:
         """Begin, and wait at the gate once it is known where it runs; `start` goes on."""

@@ -69,11 +69,11 @@ class Reaching:
         action: The action's name.
         result: Takes what a look saw.
         done: Is called with what a signal's session saw and did.
-        wrote: Returns when the first output came, by `clock.now`; None before.
 
     Attributes:
         asked: When the action's session was asked for, by `clock.now`.
         opened: When it was open.
+        wrote: When the first output came.
         where: In which task, of which allocation, it runs, and of which process of ours.
     """
 
@@ -84,15 +84,14 @@ class Reaching:
         result: ActionResult,
         *,
         done: Callable[[Rung, Sighting], None],
-        wrote: Callable[[], float | None],
     ) -> None:
         self.asked: float | None = None
         self.opened: float | None = None
+        self.wrote: float | None = None
         self._protocol = protocol
         self._action = action
         self._result = result
         self._done = done
-        self._wrote = wrote
         self._way: Callable[[], Reach] | None = None
         self._reach: Reach | None = None
         self._work: asyncio.Task[None] | None = None
@@ -209,4 +208,4 @@ class Reaching:
 
         asked = self.asked or 0.0
         opened = asked if self.opened is None else self.opened
-        return Span(asked=asked, opened=opened, wrote=self._wrote())
+        return Span(asked=asked, opened=opened, wrote=self.wrote)

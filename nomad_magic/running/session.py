@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.errors import Interrupted, SessionRefused
-from nomad_magic.nomad import cache, refusals, stream
+from nomad_magic.nomad import cache, clock, refusals, stream
 from nomad_magic.nomad.protocol import CTRL_C, ExecProtocol, State
 from nomad_magic.record.facts import Outcome, Rung, StopReason
 from nomad_magic.record.result import ActionResult
@@ -119,7 +119,6 @@ class Session(Handle["ActionResult"]):
             args.action,
             self.result,
             done=self._stopper.signalled,
-            wrote=lambda: self._conversation.wrote if self._conversation else None,
         )
         self._conversation: Conversation | None = None
         self._given_up = asyncio.Event()
@@ -337,9 +336,13 @@ class Session(Handle["ActionResult"]):
             self.result.duration = time.monotonic() - self._began
             self.result.sent = self._protocol.sent
             await connection.close()
+            # The session outlives its connection.
+            self._conversation = None
         return talk.failure
 
     def _wrote(self, stream: StreamName, data: bytes) -> None:
+        if self._reaching.wrote is None:
+            self._reaching.wrote = clock.now()
         self.result.pace.wrote(time.monotonic() - self._began, len(data))
         self.result.transcript.write(stream, data)
 

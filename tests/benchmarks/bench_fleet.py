@@ -25,11 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from playwright.sync_api import expect
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from support import jupyter, nomads
+from support import nomads
 
 from nomad_magic import run_all, start_all
 from nomad_magic.nomad.capacity import MOST_AT_AN_ADDRESS
@@ -144,6 +143,11 @@ def worst(page: Page) -> str:
 
 
 def in_lab(agent: nomads.Agent, folder: Path, count: int) -> None:
+    # Loaded before, they would be a part of the figures above: a third of what a full collection
+    # of garbage goes through.
+    from playwright.sync_api import expect  # noqa: PLC0415
+    from support import jupyter  # noqa: PLC0415
+
     cells = [
         "%load_ext nomad_magic",
         f"%nomad_action_all -job=fleet -parallel={count} true",
