@@ -6,6 +6,10 @@ of it.  Among those it is the one with the task's variables that began when the 
 that both sides read at the same moment, and that stands as such a process does, with a terminal or
 without.  Its command tells it from other actions of that moment.
 
+An agent that has many to start at once may be slow to start one.  While the run goes on it has a
+process, though: once that must be there, the only one of its command that began within a second is
+it.
+
 A driver that asks a container engine takes its time to start a process, and another run may have
 been begun meanwhile.  But no process begins before it is asked for, and each of this kernel's own
 runs has one of its own: so the last of them has no choice, the one before it none but that, and so
@@ -14,8 +18,8 @@ on.  Whatever can't be told apart is nobody's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nomad_magic.nomad.likeness import Likeness, likeness
 from nomad_magic.nomad.processes import (
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.processes import Listing, Moment, Run, Wanted
     from nomad_magic.record.sighting import Process
 
+NONE: Final = "no process of the task began when it did"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -40,12 +46,14 @@ class Choice:
         instead: What may be it, where none surely is.
         why: Why none is.
         again: One of them was just being started, or about to end: it may be known in a moment.
+        unless_left: It is the run's if that has left nothing behind, which would keep it running.
     """
 
     ours: Process | None = None
     instead: tuple[Process, ...] = ()
     why: str = ""
     again: bool = False
+    unless_left: bool = False
 
 
 def choose(listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
@@ -56,10 +64,45 @@ def choose(listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
         wanted: What is looked for.
         moment: When the machine's time was read.
     """
+    if not wanted.at_once or not _slow(listing, wanted, moment):
+        return _choose(listing, wanted, moment)
+    run = wanted.run
+    if run.runs and moment.asked < run.span.opened + CONTAINER_SECONDS:
+        # Another's that is there already cannot be told from it before it must be there as well.
+        return Choice(why=NONE, again=True)
+    late = _choose(listing, replace(wanted, slow=True), moment)
+    if late.ours is None or not run.runs:
+        return late
+    if not _alike(late.ours, run):
+        why = f"process {late.ours.pid} began then and shows another command"
+        return Choice(instead=(late.ours,), why=why)
+    return replace(late, unless_left=not _prompt(late.ours, run, moment))
+
+
+def _prompt(one: Process, run: Run, moment: Moment) -> bool:
+    """Whether a process began when a run's should have."""
+    drift = moment.drift(run.span.asked)
+    last = moment.last(run.span.within(STARTING_SECONDS))
+    return moment.first(run.span.asked) - drift <= one.start <= last + drift
+
+
+def _slow(listing: Listing, wanted: Wanted, moment: Moment) -> bool:
+    """Whether one of these runs goes on and has no process that began when it should have."""
+    taken = {one.found.pid for one in wanted.rivals if one.found is not None}
+    there = [one for one in (*listing.processes, *listing.hidden) if one.pid not in taken]
+    return any(
+        run.runs
+        and run.found is None
+        and moment.asked >= run.span.within(STARTING_SECONDS)
+        and not any(_stands(one, run) and _prompt(one, run, moment) for one in there)
+        for run in (wanted.run, *wanted.rivals)
+    )
+
+
+def _choose(listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
     run, drift = wanted.run, moment.drift(wanted.run.span.asked)
     first = moment.first(run.span.asked) - drift
-    soon = STARTING_SECONDS if wanted.at_once else CONTAINER_SECONDS
-    last = moment.last(run.span.within(soon)) + drift
+    last = moment.last(run.span.within(wanted.soon)) + drift
     hidden = [one for one in listing.hidden if _stands(one, run) and first <= one.start <= last]
     if hidden:
         # While a program is loaded, and when it has just ended, it has no environment.
@@ -97,7 +140,7 @@ def choose(listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
     if late and not run.runs:
         pids = ", ".join(str(one.pid) for one in late)
         return Choice(instead=tuple(late), why=f"process {pids} began at {when}")
-    return Choice(why="no process of the task began when it did")
+    return Choice(why=NONE)
 
 
 def choose_left(listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
@@ -113,10 +156,27 @@ def choose_left(listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
         one for one in listing.processes if first <= one.start <= last and _alike(one, wanted.run)
     ]
     if not left:
-        return Choice(why="no process of the task began when it did")
+        return Choice(why=NONE)
     pids = ", ".join(str(one.pid) for one in left)
     why = f"its process has ended, and may have left process {pids} behind"
     return Choice(instead=tuple(left), why=why)
+
+
+def unless_left(choice: Choice, listing: Listing, wanted: Wanted, moment: Moment) -> Choice:
+    """Return a choice that is the run's unless that has left something behind.
+
+    Args:
+        choice: The choice.
+        listing: Children of what is above the look's parent.
+        wanted: What is looked for.
+        moment: When the machine's time was read.
+    """
+    asked = wanted.run.span.asked
+    first = moment.first(asked) - moment.drift(asked)
+    if choice.ours is None or not any(one.start >= first for one in listing.processes):
+        return replace(choice, unless_left=False)
+    why = f"process {choice.ours.pid} began at a later time"
+    return Choice(instead=(choice.ours,), why=why)
 
 
 def _alike(one: Process, run: Run) -> bool:

@@ -40,7 +40,7 @@ SIGNAL_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 0.2
 """After how long a look that came to nothing is tried once more."""
 
-TIMES: Final = 3
+TIMES: Final = 6
 """How often it is looked again at what is just being started, or ends."""
 
 WRITING_SECONDS: Final = 0.4
@@ -256,6 +256,9 @@ class Reach:
         first, last = wanted.between(shell.moment)
         moment, listing = await shell.listing("list", first, last)
         choice = choosing.choose(listing, wanted, moment)
+        if choice.unless_left:
+            moment, listing = await shell.listing("left", first, moment.now)
+            return choosing.unless_left(choice, listing, wanted, moment)
         if choice.ours is None and not choice.instead and not wanted.run.runs:
             _, listing = await shell.listing("left", first, last)
             return choosing.choose_left(listing, wanted, moment)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nomad_magic.nomad.choosing import Choice, choose, choose_left
+from nomad_magic.nomad.choosing import Choice, choose, choose_left, unless_left
 from nomad_magic.nomad.processes import (
     APART_SECONDS,
     CONTAINER_SECONDS,
@@ -74,7 +74,14 @@ def pid(choice: Choice) -> int | None:
         ([(100.02, OURS), (100.03, "bash")], None),
         ([(100.02, OURS), (100.02 + STARTING_SECONDS + APART_SECONDS - 0.03, OURS)], None),
         ([(99.7, OURS)], None),
-        ([(100.5, OURS)], None),
+        # An agent may be slow to start one, and then it is the only one.
+        ([(100.5, OURS)], 10),
+        ([(100.5, OURS), (100.5, "/bin/sleep5")], 10),
+        ([(99.7, OURS), (100.5, OURS), (101.1, OURS)], 11),
+        ([(100.5, OURS), (100.95, OURS)], None),
+        ([(100.5, OURS), (100.95, "bash")], None),
+        ([(100.5, "script.sh: its title")], None),
+        ([(101.1, OURS)], None),
         ([(100.02, "/bin/sleep5")], None),
         ([], None),
     ],
@@ -300,9 +307,69 @@ def test_what_the_choice_needs_is_listed(
 
 def test_containers_are_waited_for() -> None:
     """Where an engine has to be asked, a process may begin a second late."""
-    made = listing((SPAN.opened + CONTAINER_SECONDS - 0.1, OURS))
+    made = listing((SPAN.opened + CONTAINER_SECONDS - 0.02, OURS))
     assert pid(chosen(made)) is None
     assert pid(chosen(made, at_once=False)) == 10
+
+
+@pytest.mark.parametrize("late", [0.25, 0.5, 0.9])
+def test_one_that_was_slow_to_begin(late: float) -> None:
+    """It is the run's once that must have one: not before, not after its end, not as an orphan."""
+    at = SPAN.opened + late
+    made = listing((at, OURS))
+    choice = chosen(made)
+    assert pid(choice) == 10
+    assert choice.unless_left
+    # A moment after it began another's might be there, and the run's own not yet.
+    soon = Moment(now=round((at + 5000.02) * TICKS), asked=at + 0.02, answered=at + 0.02)
+    run = Run(span=SPAN, command=COMMAND)
+    choice = choose(made, Wanted(run=run, others=(OTHER,)), soon)
+    assert (choice.ours, choice.again) == (None, True)
+    # Its output may have come: then it had begun by then.
+    assert pid(chosen(made, span=replace(SPAN, wrote=SPAN.opened + 0.2))) is None
+    assert pid(chosen(made, runs=False)) is None
+
+
+@pytest.mark.parametrize(
+    ("left", "ours"),
+    [
+        ([], 10),
+        ([(99.7, OURS)], 10),
+        ([(100.02, OURS)], None),
+        ([(100.02, "sleep 99")], None),
+        ([(130.0, "sleep 99")], None),
+    ],
+)
+def test_one_that_was_slow_and_what_was_left(
+    left: list[tuple[float, str]], ours: int | None
+) -> None:
+    """What a run has left behind may be what keeps it running: then the late one is nobody's."""
+    wanted = Wanted(run=Run(span=SPAN, command=COMMAND), others=(OTHER,))
+    made, moment = listing((100.5, OURS)), Moment(now=516000, asked=ASKED, answered=ASKED)
+    choice = unless_left(choose(made, wanted, moment), listing(*left), wanted, moment)
+    assert pid(choice) == ours
+    assert not choice.unless_left
+    assert bool(choice.why) == (ours is None)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.floats(0, 0.9), min_size=8, max_size=8),
+    st.sampled_from([0.0, 0.05, 0.24, 0.6]),
+    st.sets(st.integers(0, 7)),
+)
+def test_of_slow_ones_no_other_runs_is_taken(
+    late: list[float], apart: float, gone: set[int]
+) -> None:
+    """Eight runs of one kernel, each slow to start as it likes: its own process, or none."""
+    runs = spans(8, apart)
+    began = [(span.opened + slow, OURS) for span, slow in zip(runs, late, strict=True)]
+    for index, one in enumerate(each(runs, began, at_once=True)):
+        assert one in (index + 10, None)
+    # Some have ended, and what they had started keeps them running.
+    there = [one if index not in gone else (50.0, OURS) for index, one in enumerate(began)]
+    for index, one in enumerate(each(runs, there, at_once=True)):
+        assert one in (index + 10, None) or index in gone
 
 
 def test_what_the_shell_says_is_read() -> None:
