@@ -41,8 +41,9 @@ INSIDE: Final = frozenset(
     {
         *("bundle", "find", "gate", "give_up", "go", "hold", "hopeless", "interrupted", "journal"),
         *("labels", "leave_to_parent", "listen", "locate", "located", "logged", "long", "looker"),
-        *("masker", "member", "pace", "rerunner", "shown", "shown_lines", "sign", "start", "take"),
-        *("take_time", "tone", "transcript", "unfinished", "wait_done", "wind_down"),
+        *("masker", "member", "pace", "rerunner", "run_here", "shown", "shown_lines", "sign"),
+        *("start", "take", "take_time", "tone", "transcript", "unfinished", "wait_done"),
+        "wind_down",
     }
 )
 """What views and the background loop use of the public classes: it may change."""
