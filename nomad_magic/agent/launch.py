@@ -165,10 +165,9 @@ class EmbeddedAgent:
             atexit.register(self.stop)
         lines: list[bytes] = []
         ready = threading.Event()
-        for reader in (
-            threading.Thread(target=_read_lines, args=(process, lines, ready), daemon=True),
-            threading.Thread(target=_read_all, args=(process, self._stderr), daemon=True),
-        ):
+        listening = threading.Thread(target=_read_lines, args=(process, lines, ready), daemon=True)
+        noting = threading.Thread(target=_read_all, args=(process, self._stderr), daemon=True)
+        for reader in (listening, noting):
             reader.start()
         with contextlib.suppress(OSError):
             assert process.stdin is not None  # noqa: S101 - for the type checker; it is a pipe
@@ -177,6 +176,8 @@ class EmbeddedAgent:
         in_time = ready.wait(timeout)
         if len(lines) < _LINES:
             self.stop()
+            # It is gone, and what it said last may not have been read yet.
+            noting.join(STOP_SECONDS)
             said = self.stderr.strip()
             if not in_time:
                 said = f"the embedded agent was not ready after {timeout:g} s\n{said}".strip()
