@@ -19,7 +19,10 @@ from support.scripted import answer, leave, recorded
 
 import nomad_magic
 from nomad_magic import FleetFailed, FleetResult, LocateError, Options, Outcome
+from nomad_magic.nomad import cache
+from nomad_magic.nomad.survey import survey
 from nomad_magic.record.fleet_record import FleetRecord
+from nomad_magic.running import fleet_api, loop
 from nomad_magic.running.events import Ended, Started
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from websockets.http11 import Request
 
     from nomad_magic.running.events import Event
+    from nomad_magic.running.fleet import Fleet
 
 REDIS = "-job=fleet -group=redis"
 QUIET = ("/bin/sleep", "12346")
@@ -435,6 +439,25 @@ def test_a_thousand_take_a_handful_of_questions(script: Script) -> None:
     sessions = [path for path in script.requests if "/action?" in path]
     assert len(sessions) == len(set(sessions)) == count
     assert len(script.requests) - count == 5
+
+
+def test_a_stop_while_they_are_got_ready_begins_none(script: Script) -> None:
+    """They are got ready some in each turn of the loop, and a stop may come between two turns."""
+    count = 60
+
+    async def stop_between(fleet: Fleet) -> int:
+        found = await survey(fleet.line.args, cache.client(fleet.target, fleet.options))
+        taking = asyncio.create_task(fleet.take(found))
+        await asyncio.sleep(0)
+        fleet.stop()
+        assert not taking.done()
+        return len(await taking)
+
+    with allocations(script, *(stub(index) for index in range(count))) as env:
+        fleet = fleet_api.prepare(["-job=cache", "flush"], stdin=None, environ=env, options=None)
+        assert loop.submit(stop_between(fleet)).result(10) == count
+    outcomes = [run.outcome for run in fleet.result.runs.values()]
+    assert outcomes == [Outcome.NOT_STARTED] * count
 
 
 def test_an_agent_with_too_many_connections_is_asked_again(script: Script) -> None:
