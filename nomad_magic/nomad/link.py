@@ -6,6 +6,11 @@ An action may be silent for a day, so that silence says nothing; but Nomad's age
 websocket ping within a millisecond, silent process or not (measured on Nomad 2.0.6).  So a link
 on which nothing came for a while is asked, and one that says nothing for `timeout` seconds however
 often it is asked is dead.
+
+Of our own accord nothing is sent while something is unread or still comes.  An agent closes the
+connection behind the exit frame, at once; what reaches it then makes its kernel reset the
+connection, and output and exit frame that have not arrived yet are lost (measured on Nomad 2.0.6:
+always, when this machine had slept meanwhile and a heartbeat was due as it woke).
 """
 
 from __future__ import annotations
@@ -19,6 +24,10 @@ ASKS: Final = 3
 UNREAD_BYTES: Final = 1 << 16
 """How much stdin an agent takes before it may answer nothing more because its action reads none of
 it, in bytes: 130 to 370 kB were measured."""
+
+
+QUIET_SECONDS: Final = 1.0
+"""How long nothing has come when it is taken that nothing more is on its way."""
 
 
 class Look(enum.Enum):
@@ -54,6 +63,11 @@ class Link:
     def due(self) -> float:
         """When to look next."""
         return self._asked + self._interval
+
+    @property
+    def quiet_at(self) -> float:
+        """When nothing will have come for a while, if nothing comes until then."""
+        return self._heard + QUIET_SECONDS
 
     def look(self, now: float, *, unread: int = 0) -> Look:
         """Return what is to be done now.

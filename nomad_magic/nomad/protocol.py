@@ -309,18 +309,19 @@ class ExecProtocol:
         """When the next heartbeat is due, on the clock of `now`."""
         return self._last_sent + HEARTBEAT_SECONDS
 
-    def next_frame(self, now: float) -> str | None:
+    def next_frame(self, now: float, *, quiet: bool = True) -> str | None:
         """Return the next frame to send, or None when there is nothing to send yet.
 
-        Stdin is cut into frames one at a time, so that a Ctrl-C overtakes a large body.
+        Stdin is cut into frames one at a time, so that a Ctrl-C overtakes a large body.  Heartbeats
+        wait until it is `quiet`: all that came was read (`Link.quiet_at`).
         """
-        frame = self._next(now)
+        frame = self._next(now, quiet=quiet)
         if frame is None:
             return None
         self._last_sent = now
         return encode(frame)
 
-    def _next(self, now: float) -> InputFrame | None:
+    def _next(self, now: float, *, quiet: bool) -> InputFrame | None:
         if self.state is not State.RUNNING:
             return None
         if self._urgent:
@@ -333,7 +334,7 @@ class ExecProtocol:
             return None
         if end := self._stdin.take_end():
             return InputFrame(stdin=Stream(data=end) if self.tty else Stream(close=True))
-        if now >= self.heartbeat_due:
+        if quiet and now >= self.heartbeat_due:
             return InputFrame()
         return None
 

@@ -105,6 +105,11 @@ class ExecConnection:
         self.answered = 0
         """The number in the last ping that was answered."""
 
+    @property
+    def readable(self) -> bool:
+        """Whether something has come that `receive` has not taken, or the connection's end."""
+        return bool(self._rest) or self._stream.readable
+
     async def send(self, text: str) -> None:
         """Send one text frame; waits while the agent takes nothing more.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nomad_magic.nomad.link import Link, Look
 from nomad_magic.nomad.protocol import Output, State
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from nomad_magic.nomad.websocket import ExecConnection
     from nomad_magic.record.transcript import StreamName
     from nomad_magic.running.throttle import Throttle
+
+AGAIN_SECONDS: Final = 0.05
+"""After how long a heartbeat that is due is thought of again, at the earliest."""
 
 
 class Conversation:
@@ -115,7 +118,10 @@ class Conversation:
     async def _write(self) -> None:
         protocol = self._protocol
         while not protocol.ended:
-            frame = protocol.next_frame(time.monotonic())
+            now = time.monotonic()
+            due = max(protocol.heartbeat_due, self._link.quiet_at)
+            quiet = now >= due and not self._connection.readable
+            frame = protocol.next_frame(now, quiet=quiet)
             if frame is not None:
                 try:
                     await self._connection.send(frame)
@@ -126,7 +132,8 @@ class Conversation:
                 await asyncio.sleep(0)
             elif protocol.state is State.RUNNING:
                 self._news.clear()
-                pause = max(0.0, protocol.heartbeat_due - time.monotonic())
+                # What is there to be read is taken first; then it is looked again.
+                pause = max(due - now, 0.0 if quiet else AGAIN_SECONDS)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._news.wait()
@@ -138,7 +145,10 @@ class Conversation:
             await asyncio.sleep(max(0.0, link.due - time.monotonic()))
             unread = protocol.sent - connection.answered
             look = link.look(time.monotonic(), unread=unread)
-            if look is Look.PING:
+            if look is Look.PING and connection.readable:
+                # A sign of life, for whoever reads it.
+                link.heard(time.monotonic())
+            elif look is Look.PING:
                 connection.ping(protocol.sent)
             elif look is Look.DEAD:
                 self._take(protocol.receive_nothing(self._link_timeout))

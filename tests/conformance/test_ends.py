@@ -9,23 +9,37 @@ more in small frames stays open for good.  No pacing mended it.
 
 from __future__ import annotations
 
+import threading
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from support import nomads
+from support import nomads, processes
 from support.certificates import Certificates
-from support.nomads import JOBS, Agent, Setup
+from support.nomads import JOBS, Agent, Setup, until
 from support.races import HUNG, Ended, race
 from support.recorder import recorder
 from support.witness import witness
+
+import nomad_magic
+from nomad_magic import Options
+from nomad_magic.nomad import protocol
+from nomad_magic.running.events import Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from nomad_magic.running.events import Event
+
 TASK = ("-job=ends", "-group=g", "-task=main")
 OUTPUT = {"nothing": "out\n", "line": "got y\n", "part": "1500\n"}
 """Actions that read nothing, one line, or 1,500 bytes of what they are sent; all exit with 3."""
+
+
+MUCH = ("/bin/sh", "-c", "cat >/dev/null; head -c 700000 /dev/zero | tr '\\0' x; exit 3")
+"""What `much` stands for: more than is read at once, and less than an agent's buffers take."""
 
 
 def _running(agent: Agent) -> bool:
@@ -57,6 +71,42 @@ def mutual(
 
 def _host(agent: Agent) -> str:
     return agent.address.partition("://")[2]
+
+
+def _sleep(asleep: threading.Event, awake: threading.Event, event: Event) -> None:
+    """Hold the loop at the first output, and until it is awake."""
+    if isinstance(event, Output):
+        asleep.set()
+        awake.wait(30)
+
+
+@pytest.mark.parametrize("asks", ["heartbeat", "ping"])
+def test_a_machine_that_slept_through_the_end(
+    plain: Agent, monkeypatch: pytest.MonkeyPatch, asks: str
+) -> None:
+    """What was sent meanwhile is all there, though a heartbeat or a ping was due long ago.
+
+    Nothing runs here from the first output until the action has ended, and a second more.  A client
+    that sends what is due before it has read what is there lost output and exit code in each of 8
+    runs with 1 MB and a heartbeat after ten seconds, by either agent; with the 700 kB that buffers
+    always take it does in some of the twenty here.
+    """
+    if asks == "heartbeat":
+        monkeypatch.setattr(protocol, "HEARTBEAT_SECONDS", 0.5)
+    options = Options(link_timeout=30.0 if asks == "heartbeat" else 0.6)
+    for _ in range(5):
+        awake, asleep = threading.Event(), threading.Event()
+        session = nomad_magic.start(["-t=false", *TASK, "much"], env=plain.environ, options=options)
+        session.listen(partial(_sleep, asleep, awake))
+        try:
+            assert asleep.wait(10)
+            until(lambda: not processes.running(*MUCH), seconds=10, what="the action's end")
+            due = time.monotonic() + 1
+            until(lambda due=due: time.monotonic() > due, seconds=5, what="all is due")
+        finally:
+            awake.set()
+        result = session.wait(20)
+        assert (result.exit_code, len(result.stdout)) == (3, 700_000), str(session.error)
 
 
 @pytest.mark.parametrize("size", [10_000, 300_000, 3_000_000])

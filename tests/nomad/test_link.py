@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nomad_magic.nomad.link import ASKS, UNREAD_BYTES, Link, Look
+from nomad_magic.nomad.link import ASKS, QUIET_SECONDS, UNREAD_BYTES, Link, Look
 
 TIMEOUT = 60.0
 
@@ -69,3 +69,14 @@ def test_an_agent_full_of_unread_stdin_is_not_taken_for_dead() -> None:
     assert {look for _, look in looks(link, 0.0, 3600.0, unread=UNREAD_BYTES + 1)} == {Look.PING}
     link = Link(TIMEOUT, 0.0)
     assert looks(link, 0.0, 3600.0, unread=UNREAD_BYTES)[-1][1] is Look.DEAD
+
+
+@given(st.lists(st.floats(0.01, 30), min_size=1, max_size=20))
+def test_it_is_quiet_a_while_after_the_last_that_came(apart: list[float]) -> None:
+    """Whatever was asked meanwhile."""
+    link, now = Link(TIMEOUT, 0.0), 0.0
+    for seconds in apart:
+        now += seconds
+        link.heard(now)
+        link.look(now)
+        assert link.quiet_at == now + QUIET_SECONDS

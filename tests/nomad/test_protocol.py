@@ -236,6 +236,16 @@ def test_a_heartbeat_follows_ten_seconds_of_silence() -> None:
     assert protocol.next_frame(125.0) == "{}"
 
 
+def test_no_heartbeat_is_sent_while_something_is_unread() -> None:
+    """It would reset a connection that the agent has closed; what a person does is sent at once."""
+    protocol = session(now=100.0)
+    assert protocol.next_frame(200.0, quiet=False) is None
+    protocol.type(b"a")
+    assert protocol.next_frame(200.0, quiet=False) is not None
+    assert protocol.next_frame(300.0, quiet=False) is None
+    assert protocol.next_frame(300.0) == "{}"
+
+
 def test_no_heartbeat_is_sent_while_there_is_stdin() -> None:
     """Any frame keeps the connection."""
     protocol = session()

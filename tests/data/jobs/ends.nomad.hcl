@@ -23,6 +23,10 @@ job "ends" {
         command = "/bin/sh"
         args = ["-c", "head -c 1500 | wc -c; exit 3"]
       }
+      action "much" {
+        command = "/bin/sh"
+        args = ["-c", "cat >/dev/null; head -c 700000 /dev/zero | tr '\\0' x; exit 3"]
+      }
       action "mark" {
         command = "/bin/sh"
         args = ["-c", "echo mark >> $NOMAD_TASK_DIR/marks"]
