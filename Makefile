@@ -13,6 +13,9 @@ LOCK := requirements.lock
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
 STAMP := $(VENV)/.nomad-magic-installed
+# The demo needs half of what is to be downloaded; what is there already is used.
+DEMO_LOCK := notebooks/demo.lock
+DEMO_STAMP := $(VENV)/.nomad-magic-demo
 NOTEBOOK := notebooks/quickstart.ipynb
 
 # How many processes share the tests.  One has all those with a browser, and half of the time.
@@ -39,8 +42,8 @@ TOOLS_LOCK := tests/release/tools.lock
 DIST := build/dist
 SDIST := build/sdist
 
-.PHONY: help setup demo test core pythons floors release dist lint format notebook docs widths \
-  lock clean
+.PHONY: help setup demo test core pythons floors release dist lint format notebook docs pictures \
+  widths lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is to make
@@ -50,14 +53,18 @@ help: ## Say what there is to make
 setup: $(STAMP) ## Make .venv with the locked versions of everything
 
 # pip checks every hash.  The project itself is installed editable, with the locked build backend.
-$(STAMP): $(LOCK) pyproject.toml $(OLDER_LOCKS) $(FRONT_END)
+define INSTALL
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "nomad_magic needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 	  "Try: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
 	@echo "Setting up $(VENV): this takes a minute or two, the first time only"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --quiet --no-compile --require-hashes -r $(LOCK)
+	@$(PIP) install --quiet --no-compile --require-hashes -r $<
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+endef
+
+$(STAMP): $(LOCK) pyproject.toml $(OLDER_LOCKS) $(FRONT_END)
+	$(INSTALL)
 	@rm -rf $(VENV)/kernels
 	@for version in $(OLDER); do \
 	  $(PIP) install --quiet --no-compile --no-deps --require-hashes \
@@ -65,7 +72,11 @@ $(STAMP): $(LOCK) pyproject.toml $(OLDER_LOCKS) $(FRONT_END)
 	done
 	@touch $@
 
-demo: setup ## Run the quickstart on the embedded agent; on a terminal, then serve it in JupyterLab
+$(DEMO_STAMP): $(DEMO_LOCK) pyproject.toml $(FRONT_END)
+	$(INSTALL)
+	@touch $@
+
+demo: $(or $(wildcard $(STAMP)),$(DEMO_STAMP)) ## Run the quickstart on the embedded agent; on a terminal, then serve it in JupyterLab
 	@$(RUN) notebooks/run.py --serve $(NOTEBOOK)
 
 test: setup ## Run every test; ARGS="-k words" narrows it, and ARGS=-n0 takes one process
@@ -120,6 +131,11 @@ notebook: setup ## Run the quickstart and save its outputs
 docs: setup ## Make the reference and the page of the Python API from the code
 	@$(RUN) docs/generate.py
 
+# On an idle machine: what is filmed goes at its own pace.
+pictures: setup ## Make the README's moving pictures from the scenes of the browser tests
+	@PYTHONPATH=tests $(RUN) -m support.chromium
+	@PYTHONPATH=tests $(RUN) -m support.scenes
+
 widths: setup ## Make the table of characters' widths from the locked wcwidth
 	@PYTHONPATH=tests $(RUN) -m support.unicode_table
 
@@ -131,6 +147,8 @@ lock: ## Pin the newest versions of everything, and the oldest that are allowed
 	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet $(LOCK_TOOL)
 	@$(COMPILE) --all-extras --group test --group lint --group demo --group build \
 	  --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --constraint requirements.lock --all-extras --group demo --group build \
+	  --output-file $(DEMO_LOCK) pyproject.toml
 	@$(COMPILE) --all-extras --group test --group build --resolution lowest-direct \
 	  --output-file tests/floors.lock pyproject.toml
 	@$(COMPILE) --group pyproject.toml:release --output-file $(TOOLS_LOCK)

@@ -394,7 +394,7 @@ def _named_by(kind: type) -> Iterator[type]:
 
 _REFERENCE_HEAD = """\
 Everything that can be written in a line, set, or come back as an error. How it is used is in the \
-[README](../README.md); the Python API has [a page of its own](python.md)."""
+[guide](guide.md); the Python API has [a page of its own](python.md)."""
 
 _FLAGS_HEAD = """\
 The flags are those of `nomad job action`, read by Go's rules: `-t` and `--t` are the same, a \

@@ -60,6 +60,8 @@ def test_what_a_page_says_is_there(path: str) -> None:
 BROKEN = [
     ("[x](docs/nowhere.md)", "no such file"),
     ("[x](#nowhere)", "no such heading"),
+    ('<img width="1" src="docs/nowhere.gif">', "no such file"),
+    ('<source media="x" srcset="docs/nowhere.gif">', "no such file"),
     ("[x](docs/operators.md#nowhere)", "no such heading"),
     ("```python\nif:\n```", "does not compile"),
     ("```python\nr = %nomad_action -jobs=x y\n```", "no flag -jobs"),

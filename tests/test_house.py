@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nomad_magic"
 FRONT_END = PACKAGE / "notebook" / "frontend"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-LOCKS = ("requirements.lock", "tests/floors.lock", "tests/release/tools.lock")
+LOCKS = (
+    "requirements.lock",
+    "notebooks/demo.lock",
+    "tests/floors.lock",
+    "tests/release/tools.lock",
+)
 
 HOUSE = house.read(ROOT)
 
@@ -247,9 +252,9 @@ def test_the_help_has_every_flag(flag: object) -> None:
     assert all(f"-{synonym}" in text for synonym in synonyms)
 
 
-def test_the_readme_has_every_magic() -> None:
+def test_the_guide_has_every_magic() -> None:
     """Each line and cell magic stands in the table of magics."""
-    table = " ".join(cells[0] for cells in rows(README, "Line"))
+    table = " ".join(cells[0] for cells in rows(GUIDE, "Line"))
     for kind, sign in (("line", "%"), ("cell", "%%")):
         for name in NomadMagics.magics[kind]:
             assert re.search(rf"(?<!%){sign}{name}\b", table), f"{sign}{name}"
@@ -262,6 +267,20 @@ def test_contributing_has_every_module(path: Path) -> None:
         assert re.search(rf"\s{path.name}\s", CONTRIBUTING)
 
 
+def test_the_demo_has_the_locked_versions() -> None:
+    """What `make demo` installs is what the tests run with, and less of it."""
+    everything, demo = (
+        set(
+            re.findall(r"^[a-z0-9-]+==.*$", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE)
+        )
+        for lock in LOCKS[:2]
+    )
+    assert {"jupyterlab", "ipykernel"} <= {line.partition("==")[0] for line in demo}
+    assert {re.split(" |;", line)[0] for line in demo} < {
+        re.split(" |;", line)[0] for line in everything
+    }
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_the_locks_pin_all_that_the_project_names(lock: str) -> None:
     """Those that each lock is for, with a hash for each, and no place to get it from."""
@@ -269,6 +288,7 @@ def test_the_locks_pin_all_that_the_project_names(lock: str) -> None:
     groups = project["dependency-groups"]
     kept = {
         "requirements.lock": groups.keys() - {"release"},
+        "notebooks/demo.lock": {"demo", "build"},
         "tests/floors.lock": {"test", "build"},
         "tests/release/tools.lock": {"release"},
     }[lock]

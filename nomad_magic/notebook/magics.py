@@ -225,7 +225,7 @@ class NomadMagics(RunsMagic, ListingMagics):
         The first runs a demo job.  NOMAD_ADDR and NOMAD_TOKEN of this kernel are set to the agent,
         and are as before once it is stopped.
 
-        Help: the README's section on the embedded agent says what it can and cannot do.
+        Help: the project's page docs/agent.md says what it can and cannot do.
         """
         argv = self._split(line, None).argv
         with leaving.settling(argv, os.environ):

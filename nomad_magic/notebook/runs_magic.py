@@ -41,7 +41,7 @@ class RunsMagic:
         of this kernel alone.  The value is a list, newest first, each with .state, .exit_code,
         .target, .run_id, .stdout and .stderr.
 
-        Help: the README's section on the log says what is in it, and how a notebook is held
+        Help: the project's page docs/log.md says what is in it, and how a notebook is held
         against it.
         """
         from nomad_magic.running.runs import runs  # noqa: PLC0415 - as for an action

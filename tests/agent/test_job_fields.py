@@ -1,4 +1,4 @@
-"""The table of fields, and what the README says of it."""
+"""The table of fields, and what its page says of it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import pytest
 
 from nomad_magic.agent.job_fields import FIELDS, HCL_NAMES, Use, kind_of
 
-README = Path(__file__).parent.parent.parent / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "agent.md"
 
 
 @pytest.mark.parametrize("use", [use for use in Use if use is not Use.EFFECT])
-def test_the_readme_has_them_all(use: Use) -> None:
-    """Each that is harmless, left out or refused stands in the README's row of its kind."""
-    rows = dict(re.findall(r"^\| (.+?) \| (`.+`) \|$", README.read_text(), re.MULTILINE))
+def test_the_page_has_them_all(use: Use) -> None:
+    """Each that is harmless, left out or refused stands in the page's row of its kind."""
+    rows = dict(
+        re.findall(r"^\| (.+?) \| (`.+`) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    )
     said = set(re.findall(r"`([^`]+)`", rows[use.value]))
     names = {row.hcl for level in FIELDS.values() for row in level.values() if row.use is use}
     assert said == names - {""}

@@ -1,4 +1,4 @@
-"""The quickstart and the README's example: what is committed is what a run gives."""
+"""The quickstart: what is committed is what a run gives."""
 
 from __future__ import annotations
 
@@ -10,30 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
+from support.settled import settled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from nbformat import NotebookNode
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "notebooks" / "quickstart.ipynb"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUNNER = ROOT / "notebooks" / "run.py"
-
-VARYING: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
-    (r"\x1b\[[0-9;]*m", ""),
-    (r"(?<=host   )\S+(?=,)|(?<=ID )\S+$|(?<=on node )\S+", "HOST"),
-    (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8}\b|\b[0-9a-f]{64}\b", "ID"),
-    (r"(?<=node {8}ID )\S+|(?<=>ID )[^\s<]+(?=</code>)", "HOST"),
-    (r"[█·]+", "BAR"),
-    # A number before a bar is padded to its column: how wide that is, whatever the machine's load.
-    (r"\d+\.\d+ +(?=(?:<[^>]*>)*BAR)", lambda found: f"N in {len(found.group()) * '_'}"),
-    (r"(?<=[ >])[0-9a-f]{16}(?=$|<)", "RUN"),
-    (r"\d+(?:[.,:]\d+)*", "N"),
-    (r"(?<=N) +(?=N|BAR)", " "),  # a longer number takes from the blanks beside it
-)
-"""What differs from run to run and from machine to machine, and what stands for it."""
 
 
 def run(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -53,17 +37,6 @@ def notebook(path: Path, *sources: str) -> Path:
 
 def read(path: Path) -> NotebookNode:
     return nbformat.read(path, as_version=4)
-
-
-def settled(text: str) -> list[str]:
-    """The lines of a text without what varies; lines that then are equal count once."""
-    for pattern, stands in VARYING:
-        text = re.sub(pattern, stands, text, flags=re.MULTILINE)
-    lines: list[str] = []
-    for line in text.splitlines():
-        if lines[-1:] != [line]:
-            lines.append(line)
-    return lines
 
 
 def shape(outputs: list[Any]) -> list[tuple[str, Any]]:
@@ -161,21 +134,3 @@ def test_a_progress_bar_ends_as_its_last_state(tmp_path: Path) -> None:
     ran = run(path)
     printed = [line for line in ran.stdout.splitlines() if line.startswith("     |")]
     assert printed == ["     | 3 of 3", "     | end"]
-
-
-def test_the_readmes_example_is_real(tmp_path: Path) -> None:
-    """Its cells, run now, give the output that stands below them."""
-    example = README.partition("## The shortest example")[2].partition("\n## ")[0]
-    blocks = re.findall(r"```(python|text)\n(.*?)```", example, re.DOTALL)
-    sources = [text.rstrip("\n") for kind, text in blocks if kind == "python"]
-    path = notebook(tmp_path / "example.ipynb", *sources)
-    ran = run(path, "--save")
-    assert ran.returncode == 0, ran.stdout
-    # A cell's block may be followed by one with what it shows.
-    cells = iter(read(path).cells)
-    for kind, text in blocks:
-        if kind == "python":
-            outputs = [one.get("text") or one.data["text/plain"] for one in next(cells).outputs]
-        else:
-            shown = "".join(one if one.endswith("\n") else f"{one}\n" for one in outputs)
-            assert settled(text) == settled(shown)

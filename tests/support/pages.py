@@ -110,7 +110,8 @@ def problems(path: str, text: str) -> Iterator[str]:
 
 def _links(path: str, text: str) -> Iterator[str]:
     bare = re.sub(r"`[^`\n]*`", "", prose(text))
-    for target in re.findall(r"\]\(([^)\s]+)\)", bare):
+    images = re.findall(r'<(?:img|source)\b[^>]*?\bsrc(?:set)?="([^"]+)"', bare)
+    for target in [*re.findall(r"\]\(([^)\s]+)\)", bare), *images]:
         if re.match(r"https?:|mailto:", target):
             continue
         name, _, anchor = target.partition("#")
