@@ -2,10 +2,10 @@
 
     python -m support.firefox -- FIREFOX ARGUMENTS…
 
-Playwright starts the machine's own Firefox and speaks WebDriver BiDi with it, a standard that grows:
-a context cannot be made where the browser lacks a single command of it, as the long-term release
-does.  This stands between the two, and answers for Firefox what it does not know, as playwright
-would have it; every other message passes as it is.
+Playwright starts the machine's own Firefox and speaks WebDriver BiDi with it, a standard that
+grows: it makes no page where the browser lacks a single command, as the long-term release does.
+This stands between the two, and answers in Firefox's stead what Firefox does not know; every other
+message passes as it is.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def program(firefox: str, folder: Path) -> Path:
     path.write_text(
         "#!/bin/sh\n"
         f"export PYTHONPATH='{here}' HOME='{folder}'\n"
-        f'exec \'{sys.executable}\' -m support.firefox -- \'{firefox}\' "$@"\n'
+        f"exec '{sys.executable}' -m support.firefox -- '{firefox}' \"$@\"\n"
     )
     path.chmod(0o755)
     return path

@@ -33,6 +33,12 @@ ODD_ID = f"/a//b\\{ODD}/allocations"
 ODD_GROUP = f" a/../b\\ c{ODD}\t"
 ODD_TASK = f" a b {ODD}"
 ODD_ACTION = f"../a\\{ODD}/action"
+PLAIN_ACTION = "9-Where--"
+
+
+def odd_action(version: tuple[int, ...]) -> str:
+    """Return the oddest name that an action may have: letters, digits and dashes before 1.9."""
+    return ODD_ACTION if version >= (1, 9) else PLAIN_ACTION
 
 
 @contextmanager
@@ -44,12 +50,13 @@ def secured(name: str, folder: Path) -> Iterator[tuple[nomads.Agent, Certificate
         folder: For the certificates and all other files of it.
     """
     certificates = Certificates(folder)
+    action = odd_action(nomads.version_of(name))
     jobs = [
-        _job("shop", "default"),
-        _job("shop", "apart"),
-        _job("only", "apart"),
-        _job(ODD_ID, "default", group=ODD_GROUP, task=ODD_TASK, action=ODD_ACTION),
-        _job("plain/action", "default"),
+        job_of("shop", "default"),
+        job_of("shop", "apart"),
+        job_of("only", "apart"),
+        job_of(ODD_ID, "default", group=ODD_GROUP, task=ODD_TASK, action=action),
+        job_of("plain/action", "default"),
     ]
     paths = []
     for number, job in enumerate(jobs):
@@ -72,10 +79,10 @@ def secured(name: str, folder: Path) -> Iterator[tuple[nomads.Agent, Certificate
         yield agent, certificates
 
 
-def _job(
+def job_of(
     job: str, namespace: str, *, group: str = "web", task: str = "main", action: str = "where"
 ) -> dict[str, Any]:
-    """Return a job whose action says in which namespace it is."""
+    """Return a job whose action says in which namespace it is, as the API has it."""
     return {
         "ID": job,
         "Name": job,
