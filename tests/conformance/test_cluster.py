@@ -150,9 +150,9 @@ def test_names_of_every_kind(shell: Shell, secured_agent: Secured) -> None:
     What is known of the run is there to be shown: control characters are written out.
     """
     agent, _ = secured_agent
-    action = secured.odd_action(agent.version)
+    job, action = secured.odd_id(agent.version), secured.odd_action(agent.version)
     words = [
-        f"-job={secured.ODD_ID}",
+        f"-job={job}",
         f"-group={secured.ODD_GROUP}",
         f"-task={secured.ODD_TASK}",
         action,
@@ -160,7 +160,7 @@ def test_names_of_every_kind(shell: Shell, secured_agent: Secured) -> None:
     ran = run(shell, agent, shlex.join(words))
     check(ran, f"default {action}\n")
     place = ran.value.place
-    names = (secured.ODD_ID, secured.ODD_GROUP, secured.ODD_TASK)
+    names = (job, secured.ODD_GROUP, secured.ODD_TASK)
     assert (place.job, place.group, place.task) == tuple(map(visible_name, names))
     alloc = place.allocation
     ran = run(shell, agent, shlex.join([words[0], f"-alloc={alloc}", action]))

@@ -49,6 +49,12 @@ PLACES = [
 ]
 
 
+TRUST = """() => {
+    const { model } = window.jupyterapp.shell.currentWidget.content;
+    for (const cell of model.cells) cell.trusted = true;
+}"""
+
+
 class Opened(NamedTuple):
     """A notebook, and what its pages had to complain of."""
 
@@ -67,6 +73,16 @@ def _browser(name: str, folder: Path) -> Iterator[Browser]:
         assert browsers.find_browser(), browsers.MISSING
         with jupyter.browser() as browser:
             yield browser
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Only where a notebook is shared it is tried with two pages."""
+    items[:] = [
+        item
+        for item in items
+        if "shared" not in getattr(item, "fixturenames", ())
+        or item.callspec.params["place"].environment == "collaboration"  # type: ignore[attr-defined]
+    ]
 
 
 @pytest.fixture(scope="module", params=PLACES, ids=str)
@@ -120,6 +136,29 @@ def opened(
     yield open_notebook
     for one in made:
         one.notebook.close()
+
+
+@pytest.fixture
+def shared(
+    place: Place, server: jupyter.Server, context: BrowserContext
+) -> Iterator[Callable[[str, list[str]], tuple[jupyter.Notebook, jupyter.Notebook]]]:
+    """Return one notebook in two pages, as two people have it open."""
+    made: list[jupyter.Notebook] = []
+
+    def open_twice(name: str, cells: list[str]) -> tuple[jupyter.Notebook, jupyter.Notebook]:
+        path = server.write(f"{name}.ipynb", ["%load_ext nomad_magic", *cells], kernel="python3")
+        for _ in range(2):
+            made.append(notebook_at(path, place, server, context))
+            # A workspace each: JupyterLab asks about one that is open twice.
+            made[-1].url = made[-1].url.replace(f"/{name}/tree", f"/{name}-{len(made)}/tree")
+            made[-1].open()
+            # As whoever has run a notebook before trusts it.
+            made[-1].page.evaluate(TRUST)
+        return made[0], made[1]
+
+    yield open_twice
+    for one in made:
+        one.close()
 
 
 def notebook_at(

@@ -36,6 +36,14 @@ ODD_ACTION = f"../a\\{ODD}/action"
 PLAIN_ACTION = "9-Where--"
 
 
+def odd_id(version: tuple[int, ...]) -> str:
+    """Return the oddest ID that a job can be asked for by: before 1.8 no two slashes in the path.
+
+    The HTTP server of 1.7 made one of them, and led the real CLI to another job too.
+    """
+    return ODD_ID if version >= (1, 8) else ODD_ID.replace("//", "/").lstrip("/")
+
+
 def odd_action(version: tuple[int, ...]) -> str:
     """Return the oddest name that an action may have: letters, digits and dashes before 1.9."""
     return ODD_ACTION if version >= (1, 9) else PLAIN_ACTION
@@ -50,12 +58,13 @@ def secured(name: str, folder: Path) -> Iterator[tuple[nomads.Agent, Certificate
         folder: For the certificates and all other files of it.
     """
     certificates = Certificates(folder)
-    action = odd_action(nomads.version_of(name))
+    version = nomads.version_of(name)
+    odd = {"group": ODD_GROUP, "task": ODD_TASK, "action": odd_action(version)}
     jobs = [
         job_of("shop", "default"),
         job_of("shop", "apart"),
         job_of("only", "apart"),
-        job_of(ODD_ID, "default", group=ODD_GROUP, task=ODD_TASK, action=action),
+        job_of(odd_id(version), "default", **odd),
         job_of("plain/action", "default"),
     ]
     paths = []
