@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import nbformat
 import pytest
+from nbformat.reader import NotJSONError
 from support import browsers, firefox, jupyter
 from support.classic import ClassicNotebook
+from support.nomads import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +56,38 @@ TRUST = """() => {
     const { model } = window.jupyterapp.shell.currentWidget.content;
     for (const cell of model.cells) cell.trusted = true;
 }"""
+
+
+PLAIN = """() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells.map(cell =>
+    cell.getOutputs().map(({data, text}) => [data?.['text/plain'] ?? text ?? ''].flat().join('')))
+"""
+
+
+class SharedNotebook(jupyter.Notebook):
+    """A notebook that the server saves by itself; what is asked of the page may not be answered."""
+
+    def save(self) -> Any:
+        """Wait until the file has what the page has, and return it."""
+
+        def read() -> Any:
+            return nbformat.read(self.path, as_version=4)
+
+        def plain() -> list[list[str]] | None:
+            try:
+                cells = read().cells
+            except NotJSONError:
+                return None  # in the middle of being written
+            return [
+                [one.get("data", {}).get("text/plain", one.get("text", "")) for one in cell.outputs]
+                for cell in cells
+            ]
+
+        until(
+            lambda: plain() == self.page.evaluate(PLAIN),
+            seconds=jupyter.SECONDS,
+            what="the server has saved the notebook",
+        )
+        return read()
 
 
 class Opened(NamedTuple):
@@ -167,7 +202,8 @@ def notebook_at(
     """Return a page for a notebook."""
     if place.front_end == "nbclassic":
         return ClassicNotebook(context, server, path)
-    return jupyter.Notebook(context, server, path, place.front_end)
+    kind = SharedNotebook if place.environment == "collaboration" else jupyter.Notebook
+    return kind(context, server, path, place.front_end)
 
 
 def listen(one: Opened) -> None:
