@@ -99,12 +99,20 @@ there is the embedded agent.
 """
 
 
-def _check_race(agent: Agent, action: str, size: int) -> None:
+LOST_BY_TLS = {**LOST, 3_000_000: 70}
+"""The same by TLS.
+
+On two busy cores 38 to 50 of 80 were lost by it, by 1.7.7 and 2.0.6 alike; at 0.62 more than 70 are
+lost in one of 10^6 cases.  What was delivered is known by TLS as without, and that is held above.
+"""
+
+
+def _check_race(agent: Agent, action: str, size: int, lost: dict[int, int]) -> None:
     ended, said = race(80, size, [*TASK, action], agent.environ)
     right = Ended(3, OUTPUT[action])
     wrong = [one for one in ended if one != right]
     assert len(ended) == 80
-    assert len(wrong) <= (0 if agent.name == "embedded" else LOST[size]), (len(wrong), wrong[0])
+    assert len(wrong) <= (0 if agent.name == "embedded" else lost[size]), (len(wrong), wrong[0])
     assert all(one.exit_code is None and OUTPUT[action].startswith(one.output) for one in wrong)
     assert all(one.words.startswith(("ConnectionLost: ", HUNG)) for one in wrong)
     assert said == ""
@@ -118,14 +126,14 @@ def test_input_that_is_not_read(plain: Agent, action: str, size: int) -> None:
     80 runs each, straight to the agent.  The embedded one loses none, so one lost run is a fault;
     for a real one see `LOST`.
     """
-    _check_race(plain, action, size)
+    _check_race(plain, action, size, LOST)
 
 
 @pytest.mark.parametrize("size", LOST)
 @pytest.mark.parametrize("action", OUTPUT)
 def test_input_that_is_not_read_by_tls(mutual: Agent, action: str, size: int) -> None:
     """The same by mutual TLS."""
-    _check_race(mutual, action, size)
+    _check_race(mutual, action, size, LOST_BY_TLS)
 
 
 @pytest.mark.parametrize("delay", [0.5, 1.3, 5.0])
