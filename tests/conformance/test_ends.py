@@ -90,29 +90,22 @@ def test_what_was_delivered_is_known(plain: Agent, action: str, size: int) -> No
     assert sum(seen.delivered) >= (60 if plain.name == "embedded" else 6)
 
 
-LOST = {3_000: 6, 10_000: 10, 60_000: 10, 3_000_000: 36}
+LOST = {3_000: 6, 10_000: 10, 60_000: 10, 3_000_000: 70}
 """Of 80 runs, how many a real agent may lose, by the size of their input.
 
 At the rates measured (0, 0.01, 0.02, and 0.17 at 3 MB) more are lost in one of 10^6 cases.  With
-frames of 2 KiB a third of 60 KB is lost: that passes in one of 10^5.  For one that is to lose none
-there is the embedded agent.
+frames of 2 KiB a third of 60 KB is lost: that passes in one of 10^5.  At 3 MB it is the machine's
+speed that decides: on two busy cores 37 to 50 were lost by 1.7.7 and by 2.0.6, and at 0.62 more
+than 70 are in one of 10^6 cases.  For one that is to lose none there is the embedded agent.
 """
 
 
-LOST_BY_TLS = {**LOST, 3_000_000: 70}
-"""The same by TLS.
-
-On two busy cores 38 to 50 of 80 were lost by it, by 1.7.7 and 2.0.6 alike; at 0.62 more than 70 are
-lost in one of 10^6 cases.  What was delivered is known by TLS as without, and that is held above.
-"""
-
-
-def _check_race(agent: Agent, action: str, size: int, lost: dict[int, int]) -> None:
+def _check_race(agent: Agent, action: str, size: int) -> None:
     ended, said = race(80, size, [*TASK, action], agent.environ)
     right = Ended(3, OUTPUT[action])
     wrong = [one for one in ended if one != right]
     assert len(ended) == 80
-    assert len(wrong) <= (0 if agent.name == "embedded" else lost[size]), (len(wrong), wrong[0])
+    assert len(wrong) <= (0 if agent.name == "embedded" else LOST[size]), (len(wrong), wrong[0])
     assert all(one.exit_code is None and OUTPUT[action].startswith(one.output) for one in wrong)
     assert all(one.words.startswith(("ConnectionLost: ", HUNG)) for one in wrong)
     assert said == ""
@@ -126,14 +119,14 @@ def test_input_that_is_not_read(plain: Agent, action: str, size: int) -> None:
     80 runs each, straight to the agent.  The embedded one loses none, so one lost run is a fault;
     for a real one see `LOST`.
     """
-    _check_race(plain, action, size, LOST)
+    _check_race(plain, action, size)
 
 
 @pytest.mark.parametrize("size", LOST)
 @pytest.mark.parametrize("action", OUTPUT)
 def test_input_that_is_not_read_by_tls(mutual: Agent, action: str, size: int) -> None:
     """The same by mutual TLS."""
-    _check_race(mutual, action, size, LOST_BY_TLS)
+    _check_race(mutual, action, size)
 
 
 @pytest.mark.parametrize("delay", [0.5, 1.3, 5.0])
