@@ -46,6 +46,7 @@ def test_a_run_streams_stops_and_leaves_its_record(
     notebook.reload()
     expect(record).to_contain_text("interrupted (exit 130) after", timeout=MS)
     expect(record.locator("pre").first).to_contain_text("tick 3")
+    expect(record.locator("summary")).to_have_css("display", "list-item")
     # What the front end says about itself it said before.
     assert set(complaints) <= before
 
