@@ -154,7 +154,7 @@ def server(
     with (
         (folder / "server.log").open("wb") as log,
         subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         ) as process,
     ):
         made = Server(f"http://127.0.0.1:{port}{base_path}", token, notebooks)
