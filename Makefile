@@ -42,8 +42,12 @@ TOOLS_LOCK := tests/release/tools.lock
 DIST := build/dist
 SDIST := build/sdist
 
-.PHONY: help setup demo test core pythons floors release dist lint format notebook docs pictures \
-  widths lock clean
+# The wheel is tried in front ends that each have an environment of their own.
+FRONTS := lab42 lab46 collaboration
+FRONT_ENVIRONMENTS := $(FRONTS:%=build/front_ends/%)
+
+.PHONY: help setup demo test core pythons floors fronts release dist lint format notebook docs \
+  pictures widths lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is to make
@@ -117,6 +121,21 @@ release: dist $(TOOLS)/.installed ## Check the wheel, the sdist, the hooks and B
 	@PYTHONPATH=tests $(RUN) -m support.chromium
 	@$(RUN) -m pytest --timeout=900 -o faulthandler_timeout=1000 tests/release $(ARGS)
 
+build/front_ends/%/.installed: tests/front_ends/%.lock
+	@echo "Setting up $(@D): a minute or two, the first time only"
+	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --no-compile --require-hashes -r $<
+	@touch $@
+
+# Firefox is the machine's own.
+fronts: dist $(FRONT_ENVIRONMENTS:%=%/.installed) ## Try the wheel in other front ends, and in Firefox
+	@PYTHONPATH=tests $(RUN) -m support.chromium
+	@for environment in $(FRONT_ENVIRONMENTS); do \
+	  $$environment/bin/python -m pip --disable-pip-version-check install --quiet --no-deps \
+	    --force-reinstall $(DIST)/*.whl || exit 1; \
+	done
+	@$(RUN) -m pytest tests/front_ends $(ARGS)
+
 lint: setup ## Check style, format and types
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
@@ -152,6 +171,10 @@ lock: ## Pin the newest versions of everything, and the oldest that are allowed
 	@$(COMPILE) --all-extras --group test --group build --resolution lowest-direct \
 	  --output-file tests/floors.lock pyproject.toml
 	@$(COMPILE) --group pyproject.toml:release --output-file $(TOOLS_LOCK)
+	@for front in $(FRONTS); do \
+	  $(COMPILE) --all-extras --group $$front --output-file tests/front_ends/$$front.lock pyproject.toml \
+	    || exit 1; \
+	done
 	@rm -rf build/lock
 
 clean: ## Remove .venv and everything that was built

@@ -25,11 +25,15 @@ PACKAGE = ROOT / "nomad_magic"
 FRONT_END = PACKAGE / "notebook" / "frontend"
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+FRONTS = ("lab42", "lab46", "collaboration")
+"""The groups of dependencies that have a front end, and the names of their locks."""
+
 LOCKS = (
     "requirements.lock",
     "notebooks/demo.lock",
     "tests/floors.lock",
     "tests/release/tools.lock",
+    *(f"tests/front_ends/{front}.lock" for front in FRONTS),
 )
 
 HOUSE = house.read(ROOT)
@@ -287,14 +291,17 @@ def test_the_locks_pin_all_that_the_project_names(lock: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"]
     kept = {
-        "requirements.lock": groups.keys() - {"release"},
+        "requirements.lock": groups.keys() - {"release", *FRONTS},
         "notebooks/demo.lock": {"demo", "build"},
         "tests/floors.lock": {"test", "build"},
         "tests/release/tools.lock": {"release"},
+        **{f"tests/front_ends/{front}.lock": {front} for front in FRONTS},
     }[lock]
     wanted = [one for group in kept for one in groups[group]]
+    if "build" in kept:
+        wanted += project["build-system"]["requires"]
     if "release" not in kept:
-        wanted += project["project"]["dependencies"] + project["build-system"]["requires"]
+        wanted += project["project"]["dependencies"]
         wanted += [
             one for extra in project["project"]["optional-dependencies"].values() for one in extra
         ]

@@ -29,6 +29,8 @@ BACKGROUNDS: Final = {
     Tone.NEUTRAL: LEGIBLE["blue"],
 }
 MUTED: Final = "opacity:.8"
+# With its triangle, which the style sheet of nbclassic takes away.
+SUMMARY: Final = f"{MUTED};display:list-item"
 BORDER: Final = "1px solid var(--vscode-panel-border,var(--jp-border-color2,#bbb))"
 CODE_FONT: Final = (
     "font-family:var(--vscode-editor-font-family,var(--jp-code-font-family,monospace))"
@@ -115,7 +117,7 @@ def details(summary: str, facts: Iterable[tuple[str, str]], *, line: bool) -> st
         for label, text in facts
     )
     return (
-        f'<details style="{BAR};{LINE if line else ""}"><summary style="{MUTED}">'
+        f'<details style="{BAR};{LINE if line else ""}"><summary style="{SUMMARY}">'
         f"{escape(summary)} · details</summary>"
         f'<table style="margin:4px 0 0;border:0;font-size:inherit">{rows}</table></details>'
     )

@@ -156,6 +156,41 @@ def test_a_server_without_what_the_view_needs_gets_text(
     notebook.close()
 
 
+OLDER_AT = """() => {
+    String.prototype.at = function (index) {
+        return index >= 0 && index < this.length ? this.slice(index, index + 1) : '';
+    };
+}"""
+"""What nbclassic has done to all of its page: the method as it was proposed before it was one."""
+
+
+def test_a_page_with_an_older_method_shows_the_view(opened: Callable[..., Notebook]) -> None:
+    """Nothing of the view goes by what a library of the page may have replaced."""
+    notebook = opened([f"r = %nomad_action {SERVER} forever"])
+    notebook.page.evaluate(OLDER_AT)
+    notebook.run_all()
+    expect(notebook.cell(1).locator(".xterm")).to_contain_text("tick 2", timeout=MS)
+    notebook.stop_button().click()
+    expect(notebook.cell(1)).to_contain_text("interrupted (exit 130)", timeout=MS)
+    notebook.close()
+
+
+def test_a_view_that_cannot_be_drawn_says_so(opened: Callable[..., Notebook]) -> None:
+    """Not an empty frame: what failed, and how the action is stopped; then the record."""
+    notebook = opened([f"r = %nomad_action {SERVER} forever"])
+    notebook.page.evaluate(
+        "() => { window.ResizeObserver = function () { throw new Error('not here') } }"
+    )
+    notebook.run_all()
+    cell = notebook.cell(1)
+    expect(cell).to_contain_text("cannot show the action (not here)", timeout=MS)
+    expect(cell).to_contain_text("press ■ (interrupt)")
+    expect(cell.locator(".nomad-action")).to_have_count(0)
+    notebook.command("notebook:interrupt-kernel")
+    expect(cell.locator(".nomad-magic")).to_contain_text("interrupted (exit 130)", timeout=MS)
+    notebook.close()
+
+
 VSCODE = """
 :root {
   --vscode-editor-background: rgb(31, 31, 31);

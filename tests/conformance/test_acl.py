@@ -99,6 +99,8 @@ def test_a_token_that_loses_its_right_in_mid_run(guarded: nomads.Agent, when: st
             assert session.look() is not None
         between.instead = {guarded.tokens["everything"]: guarded.tokens["no-alloc-exec"]}
         if when == "at the end":
+            # The process is there a moment before the answer that opens the session.
+            until(lambda: session.opened, seconds=10, what="the session")
             session.disconnect()
             words = session.wait(10).state
         else:

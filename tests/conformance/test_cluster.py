@@ -150,22 +150,33 @@ def test_names_of_every_kind(shell: Shell, secured_agent: Secured) -> None:
     What is known of the run is there to be shown: control characters are written out.
     """
     agent, _ = secured_agent
+    job, action = secured.odd_id(agent.version), secured.odd_action(agent.version)
     words = [
-        f"-job={secured.ODD_ID}",
+        f"-job={job}",
         f"-group={secured.ODD_GROUP}",
         f"-task={secured.ODD_TASK}",
-        secured.ODD_ACTION,
+        action,
     ]
     ran = run(shell, agent, shlex.join(words))
-    check(ran, f"default {secured.ODD_ACTION}\n")
+    check(ran, f"default {action}\n")
     place = ran.value.place
-    names = (secured.ODD_ID, secured.ODD_GROUP, secured.ODD_TASK)
+    names = (job, secured.ODD_GROUP, secured.ODD_TASK)
     assert (place.job, place.group, place.task) == tuple(map(visible_name, names))
     alloc = place.allocation
-    ran = run(shell, agent, shlex.join([words[0], f"-alloc={alloc}", secured.ODD_ACTION]))
-    check(ran, f"default {secured.ODD_ACTION}\n")
+    ran = run(shell, agent, shlex.join([words[0], f"-alloc={alloc}", action]))
+    check(ran, f"default {action}\n")
     ran = run(shell, agent, shlex.join([*words[:3], "nosuch?"]))
     check(ran, "failed to exec into task: action nosuch? not found in task " + secured.ODD_TASK)
+
+
+@pytest.mark.skipif("nomad" not in nomads.AGENTS, reason="there is no nomad on the PATH")
+@pytest.mark.parametrize("name", [secured.ODD_ACTION, secured.PLAIN_ACTION])
+def test_names_that_an_action_may_have(real_agent: nomads.Agent, name: str) -> None:
+    """Before 1.9 letters, digits and dashes alone: what the test above runs is what there is."""
+    job = secured.job_of("odd", "default", action=name)
+    said = real_agent.get("/v1/validate/job", {"Job": job})["Error"]
+    taken = secured.odd_action(real_agent.version) in (name, secured.ODD_ACTION)
+    assert taken is ("invalid name" not in said)
 
 
 def test_an_id_that_ends_as_a_path_does(shell: Shell, secured_agent: Secured) -> None:

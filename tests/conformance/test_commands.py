@@ -13,6 +13,7 @@ import psutil
 import pytest
 from support import processes
 from support.agent_client import Exec, Peer
+from websockets.exceptions import InvalidStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ RECORDED = Path(__file__).parent.parent / "data" / "wire" / "alloc-exec.jsonl"
 WAITING = ("/bin/sh", "-c", 'echo $$; read word; echo "$word"')
 EXEC_FAILED = "rpc error: code = Unknown desc = failed to start command: "
 NOT_A_COMMAND = "failed to marshal command into json: "
+NOT_A_BOOLEAN = "tty value is not a boolean: "
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_as_recorded(peer: Peer, alloc: str) -> None:
     session.close_stdin()
     session.finish()
     theirs = [json.loads(line["text"]) for line in recorded(2)]
-    assert (session.frames[0], session.frames[-1]) == (theirs[0], theirs[-1])
+    assert session.frames[-1] == theirs[-1]
     assert sorted(map(json.dumps, session.frames)) == sorted(map(json.dumps, theirs))
     assert session.close_code is None
 
@@ -118,47 +120,72 @@ def test_no_such_program_as_recorded(peer: Peer, alloc: str) -> None:
             ["ls"],
             {"tty": "maybe"},
             1011,
-            'tty value is not a boolean: strconv.ParseBool: parsing "maybe": invalid syntax',
+            NOT_A_BOOLEAN + 'strconv.ParseBool: parsing "maybe": invalid syntax',
         ),
         ([], {"task": ""}, 1008, "must provide task name"),
         (["ls"], {"task": "nope"}, 1011, "task not found"),
     ],
 )
 def test_refusals(
-    command: Command, words: list[str], change: dict[str, str], code: int | None, reason: str
+    agent: nomads.Agent,
+    command: Command,
+    words: list[str],
+    change: dict[str, str],
+    code: int | None,
+    *,
+    reason: str,
 ) -> None:
     """What cannot be run is refused with the code and the words of a real agent."""
-    session = command(*words, **change).finish()
+    if agent.version < (2, 0) and reason.startswith((NOT_A_COMMAND, NOT_A_BOOLEAN)):
+        # The line was read before the websocket was opened.
+        code = 500
+    assert refused(functools.partial(command, *words, **change)) == (code, reason)
+
+
+def refused(begin: Command) -> tuple[int | None, str]:
+    """Return a session's close code, or the status of an answer without one, and its words."""
+    try:
+        session = begin().finish()
+    except InvalidStatus as error:
+        return no_session(error)
     assert session.frames == []
-    assert (session.close_code, session.reason) == (code, reason)
+    return session.close_code, session.reason
+
+
+def no_session(error: InvalidStatus) -> tuple[int, str]:
+    """Return the status and the words of an answer that opens no websocket."""
+    return error.response.status_code, bytes(error.response.body or b"").decode()
 
 
 def test_allocations_that_are_not_there(peer: Peer, agent: nomads.Agent, alloc: str) -> None:
     """An id that is none, an unknown one, and a task that has ended."""
 
-    def refused(where: str, **query: str) -> tuple[int | None, str]:
-        session = peer.command(where, "ls", **query).finish()
-        return session.close_code, session.reason
+    def said(where: str, **query: str) -> tuple[int | None, str]:
+        return refused(functools.partial(peer.command, where, "ls", **query))
 
     for wrong in ("12", alloc[:8]):
         reason = "alloc lookup failed: index error: UUID must be 36 characters"
-        assert refused(wrong, task="") == (1011, reason)
+        assert said(wrong, task="") == (1011, reason)
     for unknown in ("0" * 36, alloc.upper() if alloc != alloc.upper() else "0" * 36):
-        assert refused(unknown, task="") == (1008, f'Unknown allocation "{unknown}"')
+        assert said(unknown, task="") == (1008, f'Unknown allocation "{unknown}"')
     (ended,) = agent.get("/v1/job/nightly/allocations")
-    assert refused(ended["ID"], task="once") == (1008, 'task "once" is not running.')
-    assert refused(ended["ID"], task="nope") == (1011, "task not found")
+    assert said(ended["ID"], task="once") == (1008, 'task "once" is not running.')
+    assert said(ended["ID"], task="nope") == (1011, "task not found")
 
 
-def test_only_a_websocket(peer: Peer, alloc: str) -> None:
+def test_only_a_websocket(peer: Peer, agent: nomads.Agent, alloc: str) -> None:
     """Without an upgrade it is an error, and other paths below the allocation are none."""
+    no_upgrade = (500, "websocket connection not found in context")
+    if agent.version < (2, 0):
+        no_upgrade = (400, "Bad Request")
     for path, status, words in (
-        ("/exec", 500, "websocket connection not found in context"),
+        ("/exec", *no_upgrade),
         ("", 404, "resource not found"),
         ("/exec/more", 404, "resource not found"),
     ):
         answer = peer.http.get(f"/v1/client/allocation/{alloc}{path}", params={"command": "[]"})
-        assert (answer.status_code, answer.text) == (status, words)
+        # Older ones say in a second line which header was missed.
+        assert (answer.status_code, answer.text.partition("\n")[0]) == (status, words)
 
 
 def test_nothing_is_filled_in(peer: Peer, alloc: str) -> None:
@@ -270,7 +297,10 @@ def test_rights(guarded: nomads.Agent) -> None:
 
     def said(secret: str, where: str = alloc, **query: str) -> tuple[int | None, int | None, str]:
         with Peer(guarded.address, secret) as peer:
-            session = peer.command(where, "/bin/true", **query)
+            try:
+                session = peer.command(where, "/bin/true", **query)
+            except InvalidStatus as error:
+                return None, *no_session(error)
             session.close_stdin()
             session.finish()
             return session.exit_code, session.close_code, session.reason

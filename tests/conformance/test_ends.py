@@ -140,12 +140,13 @@ def test_what_was_delivered_is_known(plain: Agent, action: str, size: int) -> No
     assert sum(seen.delivered) >= (60 if plain.name == "embedded" else 6)
 
 
-LOST = {3_000: 6, 10_000: 10, 60_000: 10, 3_000_000: 36}
+LOST = {3_000: 6, 10_000: 10, 60_000: 10, 3_000_000: 70}
 """Of 80 runs, how many a real agent may lose, by the size of their input.
 
 At the rates measured (0, 0.01, 0.02, and 0.17 at 3 MB) more are lost in one of 10^6 cases.  With
-frames of 2 KiB a third of 60 KB is lost: that passes in one of 10^5.  For one that is to lose none
-there is the embedded agent.
+frames of 2 KiB a third of 60 KB is lost: that passes in one of 10^5.  At 3 MB it is the machine's
+speed that decides: on two busy cores 37 to 50 were lost by 1.7.7 and by 2.0.6, and at 0.62 more
+than 70 are in one of 10^6 cases.  For one that is to lose none there is the embedded agent.
 """
 
 

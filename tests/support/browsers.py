@@ -23,3 +23,8 @@ def find_browser() -> str | None:
     names = () if os.environ.get("NOMAD_MAGIC_BROWSER") == "npm" else BROWSERS
     fetched = str(FETCHED) if FETCHED.is_file() else None
     return next(filter(None, map(shutil.which, names)), fetched)
+
+
+def find_firefox() -> str | None:
+    """Return the path of the machine's Firefox."""
+    return next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)

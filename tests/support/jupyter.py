@@ -49,20 +49,27 @@ SECONDS = 60.0
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """Run a headless Chromium."""
+def browser(firefox: Path | None = None) -> Iterator[Browser]:
+    """Run a headless Chromium.
+
+    Args:
+        firefox: What starts a Firefox: that is run in its place.
+    """
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where one is found
 
-    path = find_browser()
-    assert path is not None
     # The Node that playwright brings needs a libatomic, which a bare machine lacks.
     os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(NODE))
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=BROWSER_FLAGS)
+        if firefox:
+            made = playwright.firefox.launch(channel="moz-firefox", executable_path=firefox)
+        else:
+            path = find_browser()
+            assert path is not None
+            made = playwright.chromium.launch(executable_path=path, args=BROWSER_FLAGS)
         try:
-            yield chromium
+            yield made
         finally:
-            chromium.close()
+            made.close()
 
 
 @dataclass(frozen=True)
@@ -96,17 +103,22 @@ class Server:
 
 
 @contextmanager
-def server(folder: Path, environ: dict[str, str]) -> Iterator[Server]:
+def server(
+    folder: Path, environ: dict[str, str], *, python: str = sys.executable, base_path: str = "/"
+) -> Iterator[Server]:
     """Run a Jupyter server with a kernel for each ipykernel there is.
 
     Args:
         folder: For its notebooks and its settings.
         environ: What its kernels see besides.
+        python: Of the environment that it and its kernels run in; another than this one has no
+            older kernels.
+        base_path: Below which all of it is.
     """
     notebooks = folder / "notebooks"
     notebooks.mkdir()
-    for version in [None, *older_kernels()]:
-        _install_kernel(folder, version)
+    for version in [None, *(older_kernels() if python == sys.executable else ())]:
+        _install_kernel(folder, version, python)
     (port,) = free_ports(1)
     token = secrets.token_hex(16)
     settings = folder / "config"
@@ -114,7 +126,12 @@ def server(folder: Path, environ: dict[str, str]) -> Iterator[Server]:
     (settings / "jupyter_server_config.json").write_text(
         json.dumps(
             {
-                "ServerApp": {"port": port, "port_retries": 0, "root_dir": str(notebooks)},
+                "ServerApp": {
+                    "port": port,
+                    "port_retries": 0,
+                    "root_dir": str(notebooks),
+                    "base_url": base_path,
+                },
                 "IdentityProvider": {"token": token},
                 "LabApp": {"expose_app_in_browser": True},
                 "JupyterNotebookApp": {"expose_app_in_browser": True},
@@ -133,22 +150,14 @@ def server(folder: Path, environ: dict[str, str]) -> Iterator[Server]:
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "lab-settings"),
     }
-    command = [
-        sys.executable,
-        "-m",
-        "jupyter",
-        "lab",
-        "--no-browser",
-        "--allow-root",
-        "--ip=127.0.0.1",
-    ]
+    command = [python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     with (
         (folder / "server.log").open("wb") as log,
         subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         ) as process,
     ):
-        made = Server(f"http://127.0.0.1:{port}/", token, notebooks)
+        made = Server(f"http://127.0.0.1:{port}{base_path}", token, notebooks)
         try:
             until(lambda: answers(made), seconds=SECONDS, what="the Jupyter server answers")
             yield made
@@ -166,10 +175,10 @@ def kernel_name(version: str | None) -> str:
     return "python3" if version is None else f"ipykernel-{version}"
 
 
-def _install_kernel(folder: Path, version: str | None) -> None:
+def _install_kernel(folder: Path, version: str | None, python: str) -> None:
     spec = folder / "data" / "kernels" / kernel_name(version)
     spec.mkdir(parents=True)
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     environ = {} if version is None else {"PYTHONPATH": str(KERNELS / version)}
     (spec / "kernel.json").write_text(
         json.dumps(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -32,8 +33,22 @@ CAPABILITIES = ("list-jobs", "read-job", "alloc-exec", "alloc-node-exec")
 AGENTS = ["embedded", *(["nomad"] if shutil.which("nomad") else [])]
 """What the conformance suite runs against."""
 
+LIKE = (2, 0, 6)
+"""The version of Nomad that the embedded agent answers as."""
+
 READY_SECONDS = 60.0
 """How long an agent may take until its jobs run; a real one waits 10 s until they are healthy."""
+
+
+@functools.cache
+def version_of(name: str) -> tuple[int, ...]:
+    """Return the version of one of `AGENTS`; of a real one, and of its CLI, its three numbers."""
+    if name == "embedded":
+        return LIKE
+    said = subprocess.run(["nomad", "version"], capture_output=True, text=True, check=True).stdout
+    found = re.match(r"Nomad v(\d+)\.(\d+)\.(\d+)", said)
+    assert found, said
+    return tuple(map(int, found.groups()))
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,11 @@ class Agent:
     @property
     def address(self) -> str:
         return self.environ["NOMAD_ADDR"]
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """What a case may ask for where versions of Nomad differ."""
+        return version_of(self.name)
 
     def get(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Ask the agent something, or send it something, past the code that is tested."""

@@ -33,6 +33,20 @@ ODD_ID = f"/a//b\\{ODD}/allocations"
 ODD_GROUP = f" a/../b\\ c{ODD}\t"
 ODD_TASK = f" a b {ODD}"
 ODD_ACTION = f"../a\\{ODD}/action"
+PLAIN_ACTION = "9-Where--"
+
+
+def odd_id(version: tuple[int, ...]) -> str:
+    """Return the oddest ID that a job can be asked for by: before 1.8 no two slashes in the path.
+
+    The HTTP server of 1.7 made one of them, and led the real CLI to another job too.
+    """
+    return ODD_ID if version >= (1, 8) else ODD_ID.replace("//", "/").lstrip("/")
+
+
+def odd_action(version: tuple[int, ...]) -> str:
+    """Return the oddest name that an action may have: letters, digits and dashes before 1.9."""
+    return ODD_ACTION if version >= (1, 9) else PLAIN_ACTION
 
 
 @contextmanager
@@ -44,12 +58,14 @@ def secured(name: str, folder: Path) -> Iterator[tuple[nomads.Agent, Certificate
         folder: For the certificates and all other files of it.
     """
     certificates = Certificates(folder)
+    version = nomads.version_of(name)
+    odd = {"group": ODD_GROUP, "task": ODD_TASK, "action": odd_action(version)}
     jobs = [
-        _job("shop", "default"),
-        _job("shop", "apart"),
-        _job("only", "apart"),
-        _job(ODD_ID, "default", group=ODD_GROUP, task=ODD_TASK, action=ODD_ACTION),
-        _job("plain/action", "default"),
+        job_of("shop", "default"),
+        job_of("shop", "apart"),
+        job_of("only", "apart"),
+        job_of(odd_id(version), "default", **odd),
+        job_of("plain/action", "default"),
     ]
     paths = []
     for number, job in enumerate(jobs):
@@ -72,10 +88,10 @@ def secured(name: str, folder: Path) -> Iterator[tuple[nomads.Agent, Certificate
         yield agent, certificates
 
 
-def _job(
+def job_of(
     job: str, namespace: str, *, group: str = "web", task: str = "main", action: str = "where"
 ) -> dict[str, Any]:
-    """Return a job whose action says in which namespace it is."""
+    """Return a job whose action says in which namespace it is, as the API has it."""
     return {
         "ID": job,
         "Name": job,

@@ -8,9 +8,9 @@ const SILENT_MS = 5000;
 
 const SILENT =
   "The kernel has not answered yet. The action may be running: press ■ (interrupt) to stop it.";
-const REFUSED =
-  "This page does not let the view of the action load. The action runs all the same: " +
-  "press ■ (interrupt) to stop it; its record appears here when it ends.";
+const ALL_THE_SAME =
+  "The action runs all the same: press ■ (interrupt) to stop it; its record appears here when it ends.";
+const REFUSED = `This page does not let the view of the action load. ${ALL_THE_SAME}`;
 
 /** The modules of this page, by version: a page may hold notebooks of several kernels. */
 const modules = (globalThis.__nomadMagicViews ??= new Map());
@@ -65,6 +65,15 @@ async function load(model) {
   }
 }
 
+function show(opened, el) {
+  try {
+    return opened.render(el);
+  } catch (error) {
+    console.error(error);
+    throw new Error(`This page cannot show the action (${error.message}). ${ALL_THE_SAME}`);
+  }
+}
+
 // A function, so that each model has its own `page`: anywidget calls it once for each.
 export default () => {
   let page;
@@ -91,9 +100,11 @@ export default () => {
       const silent = setTimeout(() => (note.textContent = SILENT), SILENT_MS);
       try {
         const opened = await page;
+        const close = show(opened, el);
         note.remove();
-        return opened.render(el);
+        return close;
       } catch (error) {
+        el.replaceChildren(note);
         note.textContent = error.message;
       } finally {
         clearTimeout(silent);

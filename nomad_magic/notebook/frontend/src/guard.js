@@ -59,7 +59,8 @@ export function guard(terminal) {
 function clamp(terminal, handler, sequences, most) {
   for (const [sequence, name] of Object.entries(sequences)) {
     const intermediates = sequence.slice(0, -1);
-    const id = { final: sequence.at(-1), ...(intermediates && { intermediates }) };
+    // Not `at`: nbclassic puts an older one in its place, which has nothing at -1.
+    const id = { final: sequence.slice(-1), ...(intermediates && { intermediates }) };
     terminal.parser.registerCsiHandler(id, ([count]) => {
       if (!(count > most()) || typeof handler?.[name] !== "function") return false;
       handler[name]({ params: [most()], length: 1 });

@@ -20,9 +20,10 @@ const MOST_CHARACTERS = 1 << 15;
  * @param {object} [what.head] What is to stand there, by MIME type.
  */
 export function keepRecord(model, { widget, record, metadata, before, head }) {
-  for (const { outputs } of model.widget_manager?.context?.model?.cells ?? []) {
+  for (const { outputs, sharedModel } of model.widget_manager?.context?.model?.cells ?? []) {
     if (!outputs) continue;
     const shown = Array.from({ length: outputs.length }, (_, index) => outputs.get(index).data);
+    if (!inOrder(shown, sharedModel?.getOutputs?.())) continue;
     const mine = shown.map((data) => data[WIDGET_VIEW]?.model_id === widget);
     const put = (index, data, facts = {}) =>
       outputs.set(index, { output_type: "display_data", data, metadata: facts });
@@ -32,6 +33,17 @@ export function keepRecord(model, { widget, record, metadata, before, head }) {
       else if (head && mine[index + 1] && data["text/plain"] === before) put(index, head);
     });
   }
+}
+
+/**
+ * With real-time collaboration the page of another than who ran the cell may have its outputs in
+ * another order than the notebook: what is put there by its place would replace another one.  The
+ * page that ran the cell has the record from the kernel.
+ */
+function inOrder(shown, shared) {
+  const kind = (data) =>
+    JSON.stringify([[data?.["text/plain"] ?? ""].flat().join(""), data?.[WIDGET_VIEW]?.model_id]);
+  return !shared || shown.every((data, index) => kind(data) === kind(shared[index]?.data));
 }
 
 /**

@@ -29,6 +29,18 @@ test("a record replaces its widget and the line right above it, and no other's",
   assert.deepEqual(outputs[3].metadata, { m: 1 });
 });
 
+test("nothing is put where another has it in another order", () => {
+  const put = (...shared) => {
+    const { outputs, model } = notebook(view("b"), text("x → "));
+    const [cell] = model.widget_manager.context.model.cells;
+    cell.sharedModel = { getOutputs: () => shared.map((data) => ({ data })) };
+    keepRecord(model, { widget: "b", record: text("record"), metadata: {} });
+    return shown(outputs);
+  };
+  assert.deepEqual(put(text("x → "), view("b")), ["", "x → "]);
+  assert.deepEqual(put(view("b"), text("x → ")), ["record", "x → "]);
+});
+
 test("a draft has the output as it is in the text, and escaped in the HTML", () => {
   const { outputs, model } = notebook(text("above"), view("b"));
   keepDraft(model, draft, "$& <img src=x onerror=\"a('&amp;')\">\n\n");
