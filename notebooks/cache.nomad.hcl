@@ -32,7 +32,6 @@ job "cache" {
           echo "$hz" >hz
           echo "$backlog" >backlog
           while :; do
-            read -r hz <hz
             read -r backlog <backlog
             tick=$((tick + 1)) waiting=$((waiting + 200)) removed=0
             if [ $((tick * hz % 100)) -lt "$hz" ]; then removed=$waiting waiting=0; fi
@@ -42,6 +41,8 @@ job "cache" {
               echo "p99_us=$((1200 + 20000 / hz * 2 + backlog * 7 / 10))"
             } >state.new
             mv state.new state
+            # Another hz holds from one cycle to the next.
+            [ "$removed" -eq 0 ] || read -r hz <hz
             sleep 0.25
           done
         EOT
@@ -125,6 +126,7 @@ job "cache" {
         command = "/bin/sh"
         args = ["-c", <<-EOT
           ${local.numbers}
+          read -r hz <hz
           printf '%s\n' "appendonly yes" "hz $hz" "maxmemory 512mb" "maxmemory-policy volatile-lru"
         EOT
         ]
@@ -137,7 +139,8 @@ job "cache" {
           ${local.numbers}
           while read -r name value; do
             case "$name" in
-              hz) [ "$value" -ge 1 ] && [ "$value" -le 100 ] || exit 2
+              hz) read -r hz <hz
+                  [ "$value" -ge 1 ] && [ "$value" -le 100 ] || exit 2
                   echo "$value" >hz.new && mv hz.new hz
                   echo "hz: $hz -> $value" ;;
               *) echo "$name cannot be set while it runs" >&2; exit 2 ;;

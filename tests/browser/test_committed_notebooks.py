@@ -1,24 +1,23 @@
 """Every committed notebook, run whole in a real JupyterLab: *Run All*, and every cell as it should.
 
-Headless runs are in `tests/notebook/test_quickstart.py`.  The two are not the same: in Lab a
-person can type, and actions are shown in the live view.
+Headless runs are in `tests/notebook/test_run.py`.  The two are not the same: in Lab a person can
+type, and is asked; and actions are shown in the live view.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from support import jupyter
-from support.notebooks import check_ran_whole, put_blank
+from support.notebooks import NOTEBOOKS, check_ran_whole, codes_of, put_blank, shown, unattended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from playwright.sync_api import Browser
-
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes
 
@@ -30,7 +29,10 @@ def test_run_all_in_lab(
     server: jupyter.Server,
     screenshot: Callable[[jupyter.Notebook, str], None],
 ) -> None:
-    """No cell fails but those whose failure is the point, and the file holds no widget."""
+    """No cell fails but those whose failure is the point, and the file holds no widget.
+
+    What is to be confirmed is asked about, and its name is typed.
+    """
     copy = server.folder / path.name
     codes = put_blank(path, copy)
     context = chromium.new_context(viewport={"width": 1100, "height": 1400})
@@ -38,10 +40,38 @@ def test_run_all_in_lab(
     try:
         notebook.open()
         notebook.run_all()
-        notebook.wait_done(len(codes) - 1)
+        asked = answer(notebook, len(codes) - 1)
         saved = notebook.save()
         screenshot(notebook, f"{path.stem}-in-lab")
     finally:
         notebook.close()
         context.close()
     check_ran_whole(codes, saved)
+    # What needs a word where nobody can type has been confirmed here by one.
+    assert bool(asked) is bool(unattended(saved))
+    records = "\n".join(map(shown, codes_of(saved)))
+    for name in asked:
+        assert f"{name} · exit 0" in records
+        assert "by the action's name, which" in records
+
+
+def answer(notebook: jupyter.Notebook, last: int) -> list[str]:
+    """Type an action's name wherever a cell asks for it, until a cell is done; return those."""
+    from playwright.sync_api import expect  # noqa: PLC0415 - only where one is found
+
+    question = notebook.page.locator(".jp-Stdin:has(input)")
+    prompt = notebook.cell(last).locator(".jp-InputPrompt")
+    done = prompt.filter(has_text=re.compile(r"\[\d+\]:"))
+    asked: list[str] = []
+    while True:
+        expect(question.or_(done).first).to_be_attached(timeout=jupyter.SECONDS * 1000)
+        if done.count():
+            notebook.wait_done(last)
+            return asked
+        words = question.inner_text()
+        found = re.search(r"Type (\S+) to run it in ", words)
+        assert found, words
+        asked.append(found[1])
+        question.locator("input").fill(found[1])
+        question.locator("input").press("Enter")
+        expect(question).to_have_count(0)
