@@ -6,12 +6,19 @@ type, and is asked; and actions are shown in the live view.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
 from support import jupyter
-from support.notebooks import NOTEBOOKS, check_ran_whole, codes_of, put_blank, shown, unattended
+from support.notebooks import (
+    NOTEBOOKS,
+    answer,
+    check_ran_whole,
+    codes_of,
+    put_blank,
+    shown,
+    unattended,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,25 +60,3 @@ def test_run_all_in_lab(
     for name in asked:
         assert f"{name} · exit 0" in records
         assert "by the action's name, which" in records
-
-
-def answer(notebook: jupyter.Notebook, last: int) -> list[str]:
-    """Type an action's name wherever a cell asks for it, until a cell is done; return those."""
-    from playwright.sync_api import expect  # noqa: PLC0415 - only where one is found
-
-    question = notebook.page.locator(".jp-Stdin:has(input)")
-    prompt = notebook.cell(last).locator(".jp-InputPrompt")
-    done = prompt.filter(has_text=re.compile(r"\[\d+\]:"))
-    asked: list[str] = []
-    while True:
-        expect(question.or_(done).first).to_be_attached(timeout=jupyter.SECONDS * 1000)
-        if done.count():
-            notebook.wait_done(last)
-            return asked
-        words = question.inner_text()
-        found = re.search(r"Type (\S+) to run it in ", words)
-        assert found, words
-        asked.append(found[1])
-        question.locator("input").fill(found[1])
-        question.locator("input").press("Enter")
-        expect(question).to_have_count(0)

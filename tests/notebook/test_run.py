@@ -90,9 +90,7 @@ def committed(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="module")
-def again(
-    committed: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[NotebookNode, str]:
+def again(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[NotebookNode, str]:
     """A committed notebook as it runs now, and what the runner printed."""
     folder = tmp_path_factory.mktemp("again")
     for path in (committed, *FOLDER.glob("*.nomad.hcl")):
@@ -141,6 +139,8 @@ def test_a_committed_notebook_is_whole(committed: Path) -> None:
     assert counts == list(range(1, len(counts) + 1))
     assert "application/vnd.jupyter.widget" not in committed.read_text(encoding="utf-8")
     assert len(counts) <= (10 if committed.stem == "quickstart" else 15)
+    listed = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert f"[{committed.stem}]({committed.name})" in listed
 
 
 def test_a_committed_notebook_holds_nothing_of_the_machine_that_ran_it(committed: Path) -> None:

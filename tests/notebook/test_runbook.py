@@ -39,11 +39,7 @@ def execute(folder: Path, **parameters: Any) -> tuple[list[Any], str]:
         error = f"{raised.ename}: {raised.evalue}"
     # Papermill adds a cell of its own where one has failed.
     own = {"papermill-error-cell-tag"}
-    kept = [
-        one
-        for one in codes_of(read(saved))
-        if own.isdisjoint(one.metadata.get("tags", []))
-    ]
+    kept = [one for one in codes_of(read(saved)) if own.isdisjoint(one.metadata.get("tags", []))]
     return kept, error
 
 

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import nbformat
 
+from support.jupyter import SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nbformat import NotebookNode
+
+    from support.jupyter import Notebook
 
 FOLDER: Final = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS: Final = sorted(FOLDER.glob("*.ipynb"))
@@ -59,7 +63,9 @@ def put_on_cluster(path: Path, copy: Path, address: str, names: Mapping[str, Any
     assert count == 1, "the first cell is the one that starts the agent"
     assert not any(AGENT_LINE.search(cell.source) for cell in codes[1:])
     for name, value in names.items():
-        source, count = re.subn(rf"^{name} = .*$", f"{name} = {value!r}", source, flags=re.MULTILINE)
+        source, count = re.subn(
+            rf"^{name} = .*$", f"{name} = {value!r}", source, flags=re.MULTILINE
+        )
         assert count == 1, f"the first cell sets {name}"
     codes[0].source = source
     for cell in codes:
@@ -96,3 +102,25 @@ def check_ran_whole(codes: Sequence[Any], notebook: Any) -> None:
         expected = "raises-exception" in cell.metadata.get("tags", [])
         assert bool(errors) is expected, (cell.source, errors)
         assert "application/vnd.jupyter.widget-view+json" not in str(cell.outputs), cell.source
+
+
+def answer(notebook: Notebook, last: int) -> list[str]:
+    """Type an action's name wherever a cell asks for it, until a cell is done; return those."""
+    from playwright.sync_api import expect  # noqa: PLC0415 - only where one is found
+
+    question = notebook.page.locator(".jp-Stdin:has(input)")
+    prompt = notebook.cell(last).locator(".jp-InputPrompt")
+    done = prompt.filter(has_text=re.compile(r"\[\d+\]:"))
+    asked: list[str] = []
+    while True:
+        expect(question.or_(done).first).to_be_attached(timeout=SECONDS * 1000)
+        if done.count():
+            notebook.wait_done(last)
+            return asked
+        words = question.inner_text()
+        found = re.search(r"Type (\S+) to run it in ", words)
+        assert found, words
+        asked.append(found[1])
+        question.locator("input").fill(found[1])
+        question.locator("input").press("Enter")
+        expect(question).to_have_count(0)
