@@ -31,7 +31,7 @@ VARYING: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(?s)<svg.*?</svg>", "PICTURE"),
     (r"(?<=host   )\S+(?=,)|(?<=ID )\S+$|(?<=on node )\S+", "HOST"),
     (rf"{UUID}|\b[0-9a-f]{{8}}\b|\b[0-9a-f]{{64}}\b", "ID"),
-    (r"(?<=node {8}ID )\S+|(?<=>ID )[^\s<]+(?=</code>)", "HOST"),
+    (r"(?<=node {8}ID )\S+|(?<=node: `ID )[^`]+|(?<=>ID )[^\s<]+(?=</code>)", "HOST"),
     (r"[█·]+", "BAR"),
     # A number before a bar is padded to its column: how wide that is, whatever the machine's load.
     (r"\d+\.\d+ +(?=(?:<[^>]*>)*BAR)", lambda found: f"N in {len(found.group()) * '_'}"),
