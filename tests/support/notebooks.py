@@ -109,18 +109,20 @@ def answer(notebook: Notebook, last: int) -> list[str]:
     from playwright.sync_api import expect  # noqa: PLC0415 - only where one is found
 
     question = notebook.page.locator(".jp-Stdin:has(input)")
-    prompt = notebook.cell(last).locator(".jp-InputPrompt")
-    done = prompt.filter(has_text=re.compile(r"\[\d+\]:"))
     asked: list[str] = []
-    while True:
-        expect(question.or_(done).first).to_be_attached(timeout=SECONDS * 1000)
-        if done.count():
-            notebook.wait_done(last)
-            return asked
-        words = question.inner_text()
-        found = re.search(r"Type (\S+) to run it in ", words)
-        assert found, words
-        asked.append(found[1])
-        question.locator("input").fill(found[1])
-        question.locator("input").press("Enter")
-        expect(question).to_have_count(0)
+    for index in range(last + 1):
+        prompt = notebook.cell(index).locator(".jp-InputPrompt")
+        done = prompt.filter(has_text=re.compile(r"\[\d+\]:"))
+        while True:
+            expect(question.or_(done).first).to_be_attached(timeout=SECONDS * 1000)
+            if done.count():
+                break
+            words = question.inner_text()
+            found = re.search(r"Type (\S+) to run it in ", words)
+            assert found, words
+            asked.append(found[1])
+            question.locator("input").fill(found[1])
+            question.locator("input").press("Enter")
+            expect(question).to_have_count(0)
+    notebook.wait_done(last)
+    return asked
