@@ -111,7 +111,9 @@ def served(image: Environment, repository: Path, tmp_path: Path) -> Iterator[jup
     token = secrets.token_hex(16)
     command = ["jupyter", "notebook", "--ip=127.0.0.1", f"--port={port}", "--no-browser"]
     command += ["--allow-root", "--LabApp.expose_app_in_browser=True"]
-    environ = {**image.environ(), "JUPYTER_TOKEN": token}
+    # Lab would open what another test had open as well.
+    workspaces = {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces")}
+    environ = {**image.environ(), **workspaces, "JUPYTER_TOKEN": token}
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(
