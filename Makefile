@@ -17,6 +17,7 @@ STAMP := $(VENV)/.nomad-magic-installed
 DEMO_LOCK := notebooks/demo.lock
 DEMO_STAMP := $(VENV)/.nomad-magic-demo
 NOTEBOOK := notebooks/quickstart.ipynb
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 # How many processes share the tests.  One has all those with a browser, and half of the time.
 WORKERS ?= 2
@@ -144,8 +145,8 @@ lint: setup ## Check style, format and types
 format: setup ## Put the code into its format
 	@$(RUN) -m ruff format
 
-notebook: setup ## Run the quickstart and save its outputs
-	@$(RUN) notebooks/run.py --save $(NOTEBOOK)
+notebook: setup ## Run every notebook and save its outputs; NOTEBOOKS=… names one
+	@$(RUN) notebooks/run.py --save $(NOTEBOOKS)
 
 docs: setup ## Make the reference and the page of the Python API from the code
 	@$(RUN) docs/generate.py

@@ -1,7 +1,10 @@
-"""Run a notebook in a terminal: each cell and its output, printed as it comes.
+"""Run notebooks in a terminal: each cell and its output, printed as it comes.
 
 `make demo` runs this.  A cell that fails ends the run and is the exit code, unless it carries
 the tag `raises-exception`, which says that its failure is the point.
+
+Nobody can type here.  A cell with the tag `parameters` may say in its metadata, as `unattended`,
+what is given to it then: as papermill gives parameters, and with what papermill would be told.
 """
 
 from __future__ import annotations
@@ -173,8 +176,8 @@ class Runner(NotebookClient):
 
 def main(argv: Sequence[str]) -> int:
     """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(prog="run.py", description="Run a notebook in a terminal.")
-    parser.add_argument("notebook", type=Path)
+    parser = argparse.ArgumentParser(prog="run.py", description="Run notebooks in a terminal.")
+    parser.add_argument("notebooks", type=Path, nargs="+", metavar="notebook")
     parser.add_argument("--save", action="store_true", help="write the outputs into the notebook")
     parser.add_argument(
         "--serve", action="store_true", help="on a terminal, open it in JupyterLab afterwards"
@@ -184,15 +187,23 @@ def main(argv: Sequence[str]) -> int:
     for name in [name for name in os.environ if name.startswith("NOMAD_")]:
         del os.environ[name]
     page = Page(sys.stdout)
-    code = run(options.notebook, page, save=options.save)
-    if code == 0 and options.serve and sys.stdin.isatty() and sys.stdout.isatty():
-        code = serve(options.notebook, page)
-    return code
+    for path in options.notebooks:
+        if code := run(path, page, save=options.save):
+            return code
+    if options.serve:
+        first = options.notebooks[0]
+        others = sorted({path.stem for path in first.parent.glob("*.ipynb")} - {first.stem})
+        page.title(f"Beside it in {first.parent}: {', '.join(others)}")
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            return serve(first, page)
+    return 0
 
 
 def run(path: Path, page: Page, *, save: bool) -> int:
     """Run a notebook and print it; gives 0, or 1 when a cell failed."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat has no types
+    sources = [cell.source for cell in notebook.cells]
+    give_parameters(notebook)
     began = time.monotonic()
     runner = Runner(
         notebook,
@@ -215,10 +226,21 @@ def run(path: Path, page: Page, *, save: bool) -> int:
         return 1
     page.title(f"\n{path.name}: every cell ran as it should, in {time.monotonic() - began:.0f} s")
     if save:
+        for cell, source in zip(notebook.cells, sources, strict=True):
+            cell.source = source
         tidy(notebook)
         nbformat.write(notebook, path)  # type: ignore[no-untyped-call] # the same
         page.title(f"Its outputs are saved in {path}")
     return 0
+
+
+def give_parameters(notebook: NotebookNode) -> None:
+    """Have the cells of parameters set what they say is given where nobody can type."""
+    for cell in notebook.cells:
+        given = cell.metadata.get("unattended", {})
+        if given and "parameters" in cell.metadata.get("tags", []):
+            lines = [f"{name} = {value!r}" for name, value in given.items()]
+            cell.source = "\n".join([cell.source, "", "# Given, as nobody can type here:", *lines])
 
 
 def tidy(notebook: NotebookNode) -> None:

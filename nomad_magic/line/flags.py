@@ -108,8 +108,10 @@ class ActionArgs(Value):
                 continue
             if flag.kind == "boolean":
                 words.append(f"-{flag.name}" if value else f"-{flag.name}=false")
-            else:
-                shown = without_password(value) if flag.name == "address" else value or "none"
+            elif flag.name == "e":
+                words.append(f"-e={shlex.quote(value or 'none')}")
+            elif value:
+                shown = without_password(value) if flag.name == "address" else value
                 words.append(f"-{flag.name}={shlex.quote(shown)}")
         if len(self.action) > 1 and self.action.startswith("-"):
             words.append("--")

@@ -261,6 +261,9 @@ def test_the_command_line_follows_a_copy() -> None:
     copy = dataclasses.replace(args, alloc="1234", stdin=False, escape="", namespace="default")
     shown = "nomad job action -job=j -alloc=1234 -i=false -e=none -namespace=default a"
     assert copy.command_line() == shown
+    # As one run of many is, whose allocation is known.
+    copy = dataclasses.replace(read("-job=j", "-group=g", "a"), alloc="1234", group="")
+    assert copy.command_line() == "nomad job action -job=j -alloc=1234 a"
 
 
 @given(st.text(), st.text(min_size=1), st.sampled_from("~`'\\$ x"))

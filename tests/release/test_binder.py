@@ -1,7 +1,7 @@
 """Binder, rehearsed without Docker: what repo2docker reads in `binder/`, done step by step.
 
 repo2docker says which Python it takes and which commands it runs.  They run in an environment of
-that Python, in a copy of what git has; its server is started, and the quickstart run in JupyterLab.
+that Python, in a copy of what git has; its server is started, and the notebooks run in JupyterLab.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 from support import browsers, jupyter
 from support.installed import Environment
 from support.nomads import free_ports, until
-from support.notebooks import check_ran_whole, put_blank
+from support.notebooks import NOTEBOOKS, answer, check_ran_whole, put_blank
 from support.tars import unpack
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "build" / "tools" / "bin"
-QUICKSTART = "notebooks/quickstart.ipynb"
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # playwright's own pipes
 
@@ -112,7 +111,9 @@ def served(image: Environment, repository: Path, tmp_path: Path) -> Iterator[jup
     token = secrets.token_hex(16)
     command = ["jupyter", "notebook", "--ip=127.0.0.1", f"--port={port}", "--no-browser"]
     command += ["--allow-root", "--LabApp.expose_app_in_browser=True"]
-    environ = {**image.environ(), "JUPYTER_TOKEN": token}
+    # Lab would open what another test had open as well.
+    workspaces = {"JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces")}
+    environ = {**image.environ(), **workspaces, "JUPYTER_TOKEN": token}
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(
@@ -129,18 +130,19 @@ def served(image: Environment, repository: Path, tmp_path: Path) -> Iterator[jup
             process.terminate()
 
 
-def test_the_quickstart_runs_whole(served: jupyter.Server) -> None:
-    """At the path that the README names, in JupyterLab, every cell as it should."""
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_whole(path: Path, served: jupyter.Server) -> None:
+    """At such a path as the README names, in JupyterLab, every cell as it should."""
     if browsers.find_browser() is None:
         pytest.fail(browsers.MISSING)
     with jupyter.browser() as chromium:
         context = chromium.new_context(viewport={"width": 1100, "height": 1400})
-        path = served.folder / QUICKSTART
-        notebook = jupyter.Notebook(context, served, path, "lab")
-        notebook.url = f"{served.url}lab/tree/{QUICKSTART}?token={served.token}"
-        codes = put_blank(ROOT / QUICKSTART, path)
+        copy = served.folder / "notebooks" / path.name
+        notebook = jupyter.Notebook(context, served, copy, "lab")
+        notebook.url = f"{served.url}lab/tree/notebooks/{path.name}?token={served.token}"
+        codes = put_blank(path, copy)
         notebook.open()
         notebook.run_all()
-        notebook.wait_done(len(codes) - 1)
+        answer(notebook, len(codes) - 1)
         check_ran_whole(codes, notebook.save())
         context.close()
