@@ -25,11 +25,10 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat import NotebookNode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from nbformat import NotebookNode
 
 CELL_TIMEOUT: Final = 300
 """Seconds that one cell may take."""
@@ -97,6 +96,8 @@ class Page:
             case _:
                 self._end_line()
                 text = output.data.get("text/plain", f"<{', '.join(output.data)}>")
+                if not text:
+                    return
                 self._behind(text.rstrip("\n") + "\n", bar="2")
 
     def end(self) -> None:
@@ -155,6 +156,8 @@ class Runner(NotebookClient):
         super().__init__(notebook, timeout=CELL_TIMEOUT, **options)
         self._page = page
         self._number = 0
+        self._displays: dict[str, str] = {}
+        """What was shown last under each id."""
         self.on_cell_start = self._cell_starts
 
     def _cell_starts(self, cell: NotebookNode, cell_index: int) -> None:  # noqa: ARG002 - nbclient's names
@@ -170,8 +173,22 @@ class Runner(NotebookClient):
         """Show an output when it comes; nbclient keeps it."""
         output = super().output(outs, msg, display_id, cell_index)
         if output is not None:
+            if display_id is not None:
+                self._displays[display_id] = output.data.get("text/plain", "")
             self._page.output(output)
         return output
+
+    def process_message(
+        self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
+    ) -> NotebookNode | None:
+        """Show what a run in the background has come to, when that is brought up to date."""
+        if msg["msg_type"] == "update_display_data":
+            data, display = msg["content"]["data"], msg["content"]["transient"]["display_id"]
+            if self._displays.get(display) != data.get("text/plain", ""):
+                self._displays[display] = data.get("text/plain", "")
+                shown = NotebookNode(output_type="display_data", data=data)  # type: ignore[no-untyped-call] # nbformat has no types
+                self._page.output(shown)
+        return super().process_message(msg, cell, cell_index)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -41,6 +41,8 @@ class _Loaded:
     def undo(self) -> None:
         """Put it back."""
         cell.unsee(self._see)
+        if self.magics.background is not None:
+            self.magics.background.close()
         self.magics.completion.uninstall()
         self.magics.display.uninstall()
         self.magics.agent.close()

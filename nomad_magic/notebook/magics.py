@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from IPython.core.magic import (
     line_cell_magic,
@@ -32,6 +32,7 @@ from nomad_magic.running.leaving import sealed
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from nomad_magic.notebook.background import BackgroundRecords
     from nomad_magic.notebook.kernel.host import Host
     from nomad_magic.notebook.views.base import View
     from nomad_magic.notebook.views.widget import WidgetView
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
     OneRun: TypeAlias = ActionResult | Session | Plan | None
     ManyRuns: TypeAlias = FleetResult | Fleet | Plan | None
+
+H = TypeVar("H", "Session", "Fleet")
 
 DEFAULTS = Options()
 
@@ -128,6 +131,7 @@ class NomadMagics(RunsMagic, ListingMagics):
         self.display = QuietDisplay(shell)
         self.agent = AgentCommand()
         self.completion = CompletionHook(shell, self._options)
+        self.background: BackgroundRecords | None = None
 
     @no_var_expand
     @line_cell_magic
@@ -265,12 +269,12 @@ class NomadMagics(RunsMagic, ListingMagics):
             return None
         if plan := self._before(session, around):
             return plan
-        if background:
-            if widget is None:
-                return session.start()
+        if background and widget is not None:
             made = widget(session, around, self._shell, background=True, literal=typed.literal)
             made.run_in_background()
             return session
+        if background:
+            return self._begin(session, around, typed)
         view: View[Session]
         result = session.result
         if widget is None:
@@ -286,6 +290,15 @@ class NomadMagics(RunsMagic, ListingMagics):
             session.check()
         self.display.already_shown(result)
         return result
+
+    def _begin(self, handle: H, around: Host, typed: Typed) -> H:
+        """Begin in the background where there is no live view."""
+        if around.kernel:
+            from nomad_magic.notebook.background import BackgroundRecords  # noqa: PLC0415 - as above
+
+            self.background = self.background or BackgroundRecords(self._shell)
+            self.background.begin(handle, literal=typed.literal)
+        return handle.start()
 
     def _show_record(self, result: ActionResult, around: Host) -> None:
         """Show the record of a run whose output stands above, in a notebook."""
@@ -318,7 +331,10 @@ class NomadMagics(RunsMagic, ListingMagics):
         if plan := self._before(fleet, around):
             return plan
         view: View[Fleet]
-        if self._live_wanted(around):
+        live = self._live_wanted(around)
+        if typed.background and not live and around.kernel:
+            return self._begin(fleet, around, typed)
+        if live:
             from nomad_magic.notebook.views.fleet_widget import (  # noqa: PLC0415 - as for one run
                 FleetWidgetView,
             )

@@ -210,8 +210,83 @@ def test_a_background_run_gives_its_session_at_once() -> None:
         "while not s.result.transcript.size: pass\ns.stop()\nprint(s.wait(10).state)",
     )
     NotebookClient(run, timeout=60).execute()
-    assert shown(run.cells[1]).strip() == "False"
+    (said,) = [output.text for output in run.cells[1].outputs if output.output_type == "stream"]
+    assert said == "False\n"
     assert shown(run.cells[2]).startswith("interrupted (exit 130) after")
+
+
+def records(cell: Any) -> list[dict[str, Any]]:
+    """Return what stands as a record's facts in the metadata of a saved cell."""
+    found = [output.get("metadata", {}).get("nomad_magic") for output in cell.outputs]
+    return [one for one in found if one]
+
+
+@pytest.mark.parametrize("magic", ["nomad_action", "nomad_action_all"])
+@pytest.mark.parametrize(
+    "later",
+    [
+        # It ends in its own cell, in a later one, or between two.
+        ("s.wait()", "None"),
+        ("None", "s.wait(); None"),
+        ("None", "import time; time.sleep(0.5)"),
+    ],
+)
+def test_the_record_of_a_background_run_is_in_its_cell(magic: str, later: tuple[str, str]) -> None:
+    """Whichever cell runs as it ends, and as text where nobody looks."""
+    run = notebook(f"s = %{magic} {SERVER} hello &\n{later[0]}", later[1], "s.done")
+    NotebookClient(run, timeout=60).execute()
+    (facts,) = records(run.cells[1])
+    assert facts["exit_code" if magic == "nomad_action" else "counts"] in (0, {"exit 0": 3})
+    assert "hello · " in shown(run.cells[1])
+    assert "exit 0" in shown(run.cells[1])
+    assert [records(cell) for cell in run.cells[2:]] == [[], []]
+
+
+def test_a_background_run_that_outlives_the_notebook_leaves_what_is_known() -> None:
+    """One line: what was started, where and when, and that its end is not known."""
+    run = notebook(
+        f"s = %nomad_action {SERVER} -t forever &", "while not s.result.transcript.size: pass"
+    )
+    NotebookClient(run, timeout=60).execute()
+    line = shown(run.cells[1]).strip()
+    assert line.startswith("forever · started ")
+    assert line.endswith("its end stands below, or is not known")
+    assert records(run.cells[1]) == []
+
+
+def test_background_runs_that_fail_say_so_in_their_cells() -> None:
+    """One that left with another code than 0, and one that never began."""
+    run = notebook(
+        f"s = %nomad_action {SERVER} fail &",
+        "n = %nomad_action -job=nosuch -group=redis -task=server hello &",
+        "s.wait(); n.wait(); None",
+    )
+    NotebookClient(run, timeout=60).execute()
+    assert records(run.cells[1])[0]["exit_code"] == 3
+    assert shown(run.cells[2]).strip() == "hello → not started"
+    assert records(run.cells[2]) == []
+
+
+def test_what_ran_in_the_background_is_as_the_log_has_it(tmp_path: Path) -> None:
+    """A notebook that a runner has saved, with runs in the background, verifies."""
+    log = tmp_path / "log"
+    run = notebook(
+        f"%config NomadMagics.log_dir = {str(log)!r}",
+        f"s = %nomad_action {SERVER} hello &\nf = %nomad_action_all {SERVER} hello &",
+        f"t = %nomad_action {SERVER} fail &",
+        "s.wait(); f.wait(); t.wait(); None",
+    )
+    NotebookClient(run, timeout=60).execute()
+    saved = tmp_path / "saved.ipynb"
+    nbformat.write(run, saved)
+    checked = subprocess.run(
+        [sys.executable, "-m", "nomad_magic", "verify", str(saved), "--log", str(log)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "3 records" in checked.stdout
 
 
 RUNBOOK = (
