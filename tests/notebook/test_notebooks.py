@@ -13,6 +13,7 @@ import papermill
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from support.notebooks import shown
 
 if TYPE_CHECKING:
     from support.nomads import Agent
@@ -40,16 +41,6 @@ def notebook(*cells: str) -> Any:
     made.cells = [nbformat.v4.new_code_cell(cell) for cell in ("%load_ext nomad_magic", *cells)]
     made.metadata.kernelspec = {"name": "python3", "display_name": "x", "language": "python"}
     return made
-
-
-def shown(cell: Any) -> str:
-    """Return all text that a saved cell shows."""
-    parts = []
-    for output in cell.outputs:
-        parts.append(output.get("text", ""))
-        parts.append(output.get("data", {}).get("text/plain", ""))
-        parts += output.get("traceback", [])
-    return "\n".join(parts)
 
 
 FAILING = (
@@ -222,15 +213,8 @@ def records(cell: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("magic", ["nomad_action", "nomad_action_all"])
-@pytest.mark.parametrize(
-    "later",
-    [
-        # It ends in its own cell, in a later one, or between two.
-        ("s.wait()", "None"),
-        ("None", "s.wait(); None"),
-        ("None", "import time; time.sleep(0.5)"),
-    ],
-)
+# It ends in its own cell, or in a later one.
+@pytest.mark.parametrize("later", [("s.wait()", "None"), ("None", "s.wait(); None")])
 def test_the_record_of_a_background_run_is_in_its_cell(magic: str, later: tuple[str, str]) -> None:
     """Whichever cell runs as it ends, and as text where nobody looks."""
     run = notebook(f"s = %{magic} {SERVER} hello &\n{later[0]}", later[1], "s.done")
