@@ -186,6 +186,8 @@ def test_a_view_that_cannot_be_drawn_says_so(opened: Callable[..., Notebook]) ->
     expect(cell).to_contain_text("cannot show the action (not here)", timeout=MS)
     expect(cell).to_contain_text("press ■ (interrupt)")
     expect(cell.locator(".nomad-action")).to_have_count(0)
+    # Before it has started there would be no exit code.
+    expect(cell).to_contain_text("forever · started", timeout=MS)
     notebook.command("notebook:interrupt-kernel")
     expect(cell.locator(".nomad-magic")).to_contain_text("interrupted (exit 130)", timeout=MS)
     notebook.close()
