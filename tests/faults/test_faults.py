@@ -426,12 +426,14 @@ def test_a_session_that_is_cut_at_every_byte(
     """What was whole is kept; the exit code counts from its last byte on, and never before."""
     one, node, environ = peers
     start(one, node)
+    # What is cut off is the session, and none of two hundred may be too slow to begin.
+    options = replace(OPTIONS, connect_timeout=10, answer_timeout=10)
     one.session = WHOLE
     try:
         sessions = []
         for size in range(len(WHOLE) + 1):
             one.faults["session"] = first(size, end)
-            made = nomad_magic.start(LINE, env=environ, options=OPTIONS)
+            made = nomad_magic.start(LINE, env=environ, options=options)
             assert made.wait_done(SECONDS)
             sessions.append(made.result)
         for size, result in enumerate(sessions):
