@@ -55,9 +55,11 @@ class _Shown:
             line = fleet_card.fleet_announcement(facts, line=self.whole, over=over)
             if over and handle.result.runs:
                 record = fleet_card.fleet_bundle(facts)
-        if (journal := handle.result.journal) is not None:
+        head = f"{self.display}-head"
+        journal = handle.result.journal
+        if journal is not None and self.last.get(head) != (line, {}):
             journal("line", line, {})
-        return {f"{self.display}-head": (line, {}), self.display: record}
+        return {head: (line, {}), self.display: record}
 
 
 class BackgroundRecords:
