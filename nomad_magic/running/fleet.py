@@ -17,7 +17,7 @@ from nomad_magic.record.facts import Outcome, Rung
 from nomad_magic.record.fleet_facts import LeftOut
 from nomad_magic.record.fleet_result import FleetResult
 from nomad_magic.record.result import ActionResult
-from nomad_magic.running import leaving, outcome
+from nomad_magic.running import garbage, leaving, outcome
 from nomad_magic.running.handle import Handle
 from nomad_magic.running.pending import Waiting
 from nomad_magic.running.session import Session
@@ -242,7 +242,8 @@ class Fleet(Handle["FleetResult"]):
         await asyncio.wait({self._asking})
         if self._asking.cancelled() or self._closed:
             return
-        spots = await self.take(found := self._asking.result())
+        with garbage.spared():
+            spots = await self.take(found := self._asking.result())
         self._asking = None
         self._most = await sessions_at_once(client, self.line.parallel)
         if self.gate is not None:
@@ -254,11 +255,12 @@ class Fleet(Handle["FleetResult"]):
         self.result.started, self._began = datetime.now().astimezone(), time.monotonic()
         left = iter(spots)
         workers = []
-        for _ in range(min(self.line.parallel, len(spots))):
-            workers.append(asyncio.create_task(self._work(left)))
-            # All in one turn would hold the loop up, and each next step of theirs again.
-            await asyncio.sleep(0)
-        await asyncio.gather(*workers)
+        with garbage.spared():
+            for _ in range(min(self.line.parallel, len(spots))):
+                workers.append(asyncio.create_task(self._work(left)))
+                # All in one turn would hold the loop up, and each next step of theirs again.
+                await asyncio.sleep(0)
+            await asyncio.gather(*workers)
 
     async def _confirm(self, gate: Gate, found: Survey, spots: Sequence[Spot]) -> None:
         """Wait at the gate, with all that is known of where it is to run."""
@@ -357,6 +359,7 @@ class Fleet(Handle["FleetResult"]):
             session.listen(listener)
         self.result.runs[key] = session.result
         self._sessions[key] = self._running[key] = session
+        garbage.spare_more(len(self._sessions))
         await session.run_here()
         del self._running[key]
         return session

@@ -1,0 +1,174 @@
+"""What there is already is kept out of searches for garbage, and never for good."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import weakref
+from typing import TYPE_CHECKING
+
+import pytest
+from support import nomads
+
+import nomad_magic
+from nomad_magic.running import garbage
+from nomad_magic.running.garbage import RUNS, spare_more, spared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.nomads import Agent
+
+
+class Ring:
+    """Refers to itself: only a search for garbage finds it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def dropped() -> weakref.ref[Ring]:
+    return weakref.ref(Ring())
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[int]:
+    """Nothing is frozen before but what Python has frozen itself, and nothing after."""
+    gc.collect()
+    before = gc.get_freeze_count()
+    yield before
+    assert gc.get_freeze_count() <= before
+
+
+def test_what_was_there_is_left_out_for_a_while() -> None:
+    """What came since is found at once, and what was there when it is over."""
+
+    async def run() -> None:
+        gc.disable()
+        try:
+            old = dropped()
+            with spared():
+                new = dropped()
+                gc.collect()
+                assert old() is not None
+                assert new() is None
+        finally:
+            gc.enable()
+        gc.collect()
+        assert old() is None
+
+    asyncio.run(run())
+
+
+def test_it_is_over_with_the_last(thawed: int) -> None:
+    """Of two at once, whichever ends first."""
+
+    async def run() -> None:
+        first, second = spared(), spared()
+        with first:
+            second.__enter__()
+        assert gc.get_freeze_count() > thawed
+        second.__exit__(None, None, None)
+        assert gc.get_freeze_count() <= thawed
+
+    asyncio.run(run())
+
+
+def test_more_is_left_out_every_so_many_runs(thawed: int) -> None:
+    """And nothing where nothing is held."""
+    spare_more(RUNS)
+    assert gc.get_freeze_count() <= thawed
+
+    async def run() -> None:
+        with spared():
+            held = [[one] for one in range(1000)]
+            before = gc.get_freeze_count()
+            spare_more(RUNS - 1)
+            assert gc.get_freeze_count() <= before
+            spare_more(2 * RUNS)
+            assert gc.get_freeze_count() >= before + len(held)
+
+    asyncio.run(run())
+
+
+def test_it_ends_though_the_runs_go_on(monkeypatch: pytest.MonkeyPatch, thawed: int) -> None:
+    """What is garbage by then is not kept for as long as they run."""
+    monkeypatch.setattr(garbage, "MOST_SECONDS", 0.0)
+
+    async def run() -> None:
+        with spared():
+            assert gc.get_freeze_count() > thawed
+            while gc.get_freeze_count() > thawed:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0)
+            spare_more(RUNS)
+            assert gc.get_freeze_count() <= thawed
+
+    asyncio.run(run())
+
+
+def test_a_process_that_grows_is_searched(monkeypatch: pytest.MonkeyPatch, thawed: int) -> None:
+    """Run after run, garbage is found in the end; once it was, they are spared again."""
+    monkeypatch.setattr(garbage, "SLACK", -(10**9))
+
+    async def run() -> None:
+        with spared():
+            # Since the last search there was none before.
+            assert gc.get_freeze_count() <= thawed
+        monkeypatch.setattr(garbage, "SLACK", 10**9)
+        with spared():
+            assert gc.get_freeze_count() > thawed
+
+    asyncio.run(run())
+
+
+def test_what_someone_else_has_frozen_stays_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is theirs to release."""
+    monkeypatch.setattr(garbage, "SOMEONE_ELSES", 0)
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+
+    async def run() -> None:
+        with spared():
+            spare_more(RUNS)
+
+    asyncio.run(run())
+    # Some of it may have been deleted since.
+    assert gc.get_freeze_count() > frozen / 2
+    gc.unfreeze()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_has_nothing_frozen(thawed: int) -> None:
+    """None of its parent's runs goes on in it."""
+
+    async def fork() -> int:
+        with spared():
+            child = os.fork()
+            if not child:
+                os._exit(0 if gc.get_freeze_count() <= thawed else 1)
+        return child
+
+    assert os.waitstatus_to_exitcode(os.waitpid(asyncio.run(fork()), 0)[1]) == 0
+
+
+@pytest.fixture(scope="module")
+def agent() -> Iterator[Agent]:
+    setup = nomads.Setup(
+        jobs=[nomads.JOBS / "fleet.nomad.hcl"],
+        ready=lambda agent: len(agent.allocations("fleet", "redis")) == 12,
+    )
+    with nomads.embedded(setup=setup) as agent:
+        yield agent
+
+
+def test_many_runs_are_spared(agent: Agent, thawed: int) -> None:
+    """While an action runs in many allocations, and no longer."""
+    seen = []
+    fleet = nomad_magic.start_all("-job=fleet -group=redis version", env=agent.environ)
+    fleet.listen(lambda _: seen.append(gc.get_freeze_count()))
+    fleet.wait(60)
+    assert len(seen) >= 12
+    # The last of them ends before it does.
+    assert min(seen) > thawed
+    assert gc.get_freeze_count() <= thawed
