@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from nomad_magic.record.arrivals import Arrivals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 StreamName = Literal["stdout", "stderr"]
 STREAMS: Final[tuple[StreamName, StreamName]] = ("stdout", "stderr")
@@ -48,7 +48,9 @@ class Transcript:
     def __init__(self, *, memory: int = MEMORY_BYTES) -> None:
         self._lock = threading.Lock()
         self._memory = memory
-        self._file: io.BytesIO | io.FileIO = io.BytesIO()
+        # In memory, then the number of an open file: a file object would warn, where a search for
+        # garbage comes upon it before this object.
+        self._file: io.BytesIO | int = io.BytesIO()
         # Where each run of one stream's bytes ends; the streams take turns.
         self._ends = array("Q")
         self._first = 0
@@ -61,9 +63,11 @@ class Transcript:
         self.lost = 0
         """Bytes that could not be kept because the disk refused them."""
 
-    def __del__(self) -> None:
-        # A result is let go, not closed: its file goes with it, without a warning.
-        self.close()
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # A result is let go, not closed: its file goes with it.  When the interpreter ends, `os`
+        # may have gone before.
+        if isinstance(self._file, int):
+            close(self._file)
 
     def __copy__(self) -> Transcript:
         # A file is closed with the one that it belongs to.
@@ -209,6 +213,9 @@ class Transcript:
 
     def close(self) -> None:
         """Let the file go; nothing can be read any more."""
+        if isinstance(self._file, int):
+            number, self._file = self._file, io.BytesIO()
+            os.close(number)
         self._file.close()
 
     def _keep(self, data: bytes) -> bool:
@@ -219,13 +226,14 @@ class Transcript:
                 import tempfile  # noqa: PLC0415 - see above
 
                 # Unbuffered, so that a full disk shows here and what is in memory stays.
-                file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the result does
+                with tempfile.TemporaryFile(buffering=0) as file:
+                    number = os.dup(file.fileno())
                 try:
-                    _write_at(file, 0, self._file.getvalue())
+                    _write_at(number, 0, self._file.getvalue())
                 except OSError:
-                    file.close()
+                    os.close(number)
                     raise
-                self._file = file
+                self._file = number
             _write_at(self._file, self._size, data)
         except OSError:
             return False
@@ -239,17 +247,17 @@ class Transcript:
 # By position: a forked child shares the place in the file where its parent reads and writes.
 
 
-def _read_at(file: io.BytesIO | io.FileIO, start: int, size: int) -> bytes:
+def _read_at(file: io.BytesIO | int, start: int, size: int) -> bytes:
     if isinstance(file, io.BytesIO):
         return bytes(file.getbuffer()[start : start + size])
     parts = []
-    while size and (data := os.pread(file.fileno(), size, start)):
+    while size and (data := os.pread(file, size, start)):
         parts.append(data)
         start, size = start + len(data), size - len(data)
     return b"".join(parts)
 
 
-def _write_at(file: io.BytesIO | io.FileIO, start: int, data: bytes) -> None:
+def _write_at(file: io.BytesIO | int, start: int, data: bytes) -> None:
     """Write every byte: an unbuffered file may take fewer at once."""
     if isinstance(file, io.BytesIO):
         file.seek(start)
@@ -257,7 +265,7 @@ def _write_at(file: io.BytesIO | io.FileIO, start: int, data: bytes) -> None:
         return
     view = memoryview(data)
     while view:
-        count = os.pwrite(file.fileno(), view, start)
+        count = os.pwrite(file, view, start)
         start, view = start + count, view[count:]
 
 

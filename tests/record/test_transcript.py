@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import resource
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import warnings
 from pathlib import Path
 from typing import get_args
 
@@ -105,8 +107,8 @@ def test_small_outputs_never_touch_the_disk(
     transcript.write("stdout", b"x" * 100)
     assert isinstance(transcript._file, io.BytesIO)
     transcript.write("stderr", b"!")
-    assert isinstance(transcript._file, io.FileIO)
-    assert Path(f"/proc/self/fd/{transcript._file.fileno()}").readlink().parent == tmp_path
+    assert isinstance(transcript._file, int)
+    assert Path(f"/proc/self/fd/{transcript._file}").readlink().parent == tmp_path
     assert list(transcript.read_all()) == [("stdout", b"x" * 100), ("stderr", b"!")]
 
 
@@ -135,6 +137,38 @@ def test_without_a_place_for_a_file_what_is_in_memory_stays(
     assert transcript.lost == 9
     assert (transcript.count("stdout"), transcript.count("stderr")) == (6, 8)
     assert transcript.sha256("stdout") == hashlib.sha256(b"123456").hexdigest()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_one_that_is_let_go_leaves_no_file_and_no_warning(first: bool) -> None:
+    """Alone, or in a circle with others, which a search for garbage takes apart in any order."""
+    others: list[object] = [object() for _ in range(3)]
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for _ in range(5):
+            transcript = Transcript(memory=10)
+            transcript.write("stdout", bytes(100))
+            circle = [transcript, *others] if first else [*others, transcript]
+            circle.append(circle)
+            del circle, transcript
+        gc.collect()
+        alone = Transcript(memory=10)
+        alone.write("stdout", bytes(100))
+        del alone
+    assert not warned
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_closed_one_is_read_no_more() -> None:
+    """From memory or from a file, and it may be closed twice."""
+    for memory in (10, 1000):
+        transcript = Transcript(memory=memory)
+        transcript.write("stdout", bytes(100))
+        transcript.close()
+        transcript.close()
+        with pytest.raises(ValueError, match="closed"):
+            list(transcript.read_all())
 
 
 FULL_DISK = textwrap.dedent("""

@@ -7,7 +7,10 @@ import collections
 import os
 import random
 import signal
+import socket
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -17,14 +20,21 @@ from support.scripted import Script, leave
 
 import nomad_magic
 from nomad_magic import errors
+from nomad_magic.nomad import protocol
 from nomad_magic.record.facts import Outcome, Rung
 from nomad_magic.running import api, loop
+from nomad_magic.running.events import Output
 
 if TYPE_CHECKING:
     from support.nomads import Agent
     from websockets.asyncio.server import ServerConnection
 
+    from nomad_magic.running.events import Event
+
 SERVER = "-job=cache -group=redis -task=server"
+
+# `socket` does not have it: as large as it is asked for, where root asks.
+SO_SNDBUFFORCE = 32
 
 
 def asked(script: Script) -> int:
@@ -232,3 +242,53 @@ def test_whatever_ends_them_runs_leave_nothing_behind(embedded_agent: Agent) -> 
     # Kept connections come and go, at most as many as are kept.
     until(lambda: facts()[1:] <= before[1:], seconds=10, what=f"{facts()} as {before}")
     assert facts()[0] <= before[0] + 4
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="only root may have so much in a buffer"
+)
+def test_all_that_came_is_read_before_a_heartbeat(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that is gone, with 3 MB in its buffers: one byte to it, and they are lost.
+
+    The client sleeps from the first output until the agent has closed the connection, and the
+    heartbeat is due.  One that sends it first lost output and exit code in 10 runs of 10.
+    """
+    monkeypatch.setattr(protocol, "HEARTBEAT_SECONDS", 0.05)
+    asleep, gone, awake = threading.Event(), threading.Event(), threading.Event()
+    pieces = ["eHh4" * 10_000] * 100
+
+    async def send_all_and_go(connection: ServerConnection) -> None:
+        # The end of stdin: else the client has that to send when it wakes.
+        await connection.recv()
+        raw = connection.transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 12_000_000)
+        await connection.send('{"stdout":{"data":"eHh4"}}')
+        await asyncio.to_thread(asleep.wait, 10)
+        for piece in pieces:
+            await connection.send(f'{{"stdout":{{"data":"{piece}"}}}}')
+        await connection.send('{"exited":true,"result":{"exit_code":3}}')
+        assert not connection.transport.get_write_buffer_size()
+        connection.transport.close()
+        gone.set()
+
+    def sleep(event: Event) -> None:
+        if isinstance(event, Output) and not asleep.is_set():
+            asleep.set()
+            awake.wait(10)
+
+    script.session = send_all_and_go
+    for _ in range(3):
+        for event in (asleep, gone, awake):
+            event.clear()
+        session = nomad_magic.start(f"{SERVER} -t=false hello", env={"NOMAD_ADDR": script.address})
+        session.listen(sleep)
+        try:
+            assert gone.wait(10)
+            due = time.monotonic() + 0.2
+            until(lambda due=due: time.monotonic() > due, seconds=5, what="it is due")
+        finally:
+            awake.set()
+        result = session.wait(20)
+        assert (result.exit_code, len(result.stdout)) == (3, 3_000_003), str(session.error)
