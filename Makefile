@@ -19,8 +19,8 @@ DEMO_STAMP := $(VENV)/.nomad-magic-demo
 NOTEBOOK := notebooks/quickstart.ipynb
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-# How many processes share the tests.  One has all those with a browser, and half of the time.
-WORKERS ?= 2
+# How many processes share the tests.  On two processors: half of the time is waiting.
+WORKERS ?= 3
 
 # Which Pythons there are besides $(PYTHON) is looked for, in pyenv too.
 PYTHONS := 3.11 3.12 3.13

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 
+NOTEBOOKS_IN_A_BROWSER = {
+    f"tests/browser/test_{name}.py" for name in ("committed_notebooks", "pictures", "verify")
+}
+"""A quarter of the time that all tests with a browser take."""
+
 # A machine that is busy makes no test fail: what hangs has a time limit of its own.
 settings.register_profile("no deadline", settings(), deadline=None)
 settings.load_profile("no deadline")
@@ -49,15 +54,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Give each process whole files, which share what they start, in the order of their names.
 
-    All files with a browser go to one: two browsers at once are too much for two processors, and
-    to start them and their servers takes long.
+    Files with a browser go to two of them: more at once are too much for two processors, and to
+    start a browser and its servers takes long.
     """
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - only where it is in use
 
     class Files(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
-            return "browser" if path.startswith("tests/browser/") else path
+            if not path.startswith("tests/browser/"):
+                return path
+            return "notebooks in a browser" if path in NOTEBOOKS_IN_A_BROWSER else "browser"
 
     # By the number of tests the quick ones would come first, and the browser last.
     config.option.loadscopereorder = False

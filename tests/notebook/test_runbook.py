@@ -89,7 +89,7 @@ def test_where_it_is_fast_enough_nothing_is_done(tmp_path: Path) -> None:
     cells, error = execute(tmp_path, p99_limit_ms=100)
     assert error == ""
     assert "nothing to do" in shown(cells[DECIDED])
-    assert shown(cells[FIXED]) == "Nothing was changed: nothing to do.\n\n"
+    assert shown(cells[FIXED]) == "Nothing was changed: nothing to do.\n"
     assert "p99 47.2 ms before, 47.2 ms now" in shown(cells[VERIFIED])
     assert "**cache.redis[1]: nothing to do**" in shown(cells[RECORD])
 

@@ -85,10 +85,17 @@ def unattended(notebook: NotebookNode) -> dict[str, Any]:
 def shown(cell: Any) -> str:
     """Return all text that a saved cell shows."""
     parts = []
+    before = None
     for output in cell.outputs:
-        parts.append(output.get("text", ""))
-        parts.append(output.get("data", {}).get("text/plain", ""))
-        parts += output.get("traceback", [])
+        if output.output_type != "stream":
+            parts.append(output.get("data", {}).get("text/plain", ""))
+            parts += output.get("traceback", [])
+        elif output.name == before:
+            # What was printed together may have come in two pieces.
+            parts[-1] += output.text
+        else:
+            parts.append(output.text)
+        before = output.get("name")
     return "\n".join(parts)
 
 
