@@ -24,6 +24,19 @@ NOTEBOOKS_IN_A_BROWSER = {
 }
 """A quarter of the time that all tests with a browser take."""
 
+LONG_FIRST = (
+    "tests/browser/",
+    "tests/faults/",
+    "tests/agent/",
+    "tests/test_secrets.py",
+    "tests/notebook/",
+    "tests/conformance/",
+)
+"""What takes long comes first, so that no process is left with it alone at the end.
+
+Each begins with two files: one that takes long, and one of those behind, which are short.
+"""
+
 # A machine that is busy makes no test fail: what hangs has a time limit of its own.
 settings.register_profile("no deadline", settings(), deadline=None)
 settings.load_profile("no deadline")
@@ -50,9 +63,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(browsers.MISSING, red=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        ranks = (at for at, path in enumerate(LONG_FIRST) if item.nodeid.startswith(path))
+        return next(ranks, len(LONG_FIRST))
+
+    items.sort(key=rank)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give each process whole files, which share what they start, in the order of their names.
+    """Give each process whole files, which share what they start, in the order they stand in.
 
     Files with a browser go to two of them: more at once are too much for two processors, and to
     start a browser and its servers takes long.

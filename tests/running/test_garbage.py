@@ -13,12 +13,15 @@ from support import nomads
 
 import nomad_magic
 from nomad_magic.running import garbage
+from nomad_magic.running.events import Ended
 from nomad_magic.running.garbage import RUNS, spare_more, spared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.nomads import Agent
+
+    from nomad_magic.running.events import Event
 
 
 class Ring:
@@ -166,9 +169,14 @@ def test_many_runs_are_spared(agent: Agent, thawed: int) -> None:
     """While an action runs in many allocations, and no longer."""
     seen = []
     fleet = nomad_magic.start_all("-job=fleet -group=redis version", env=agent.environ)
-    fleet.listen(lambda _: seen.append(gc.get_freeze_count()))
+
+    def look(event: Event) -> None:
+        if isinstance(event, Ended):
+            seen.append(gc.get_freeze_count())
+
+    fleet.listen(look)
     fleet.wait(60)
-    assert len(seen) >= 12
     # The last of them ends before it does.
+    assert len(seen) == 12
     assert min(seen) > thawed
     assert gc.get_freeze_count() <= thawed
