@@ -103,7 +103,8 @@ def test_an_example_is_real(page: str, heading: str, before: str, tmp_path: Path
     if before:
         cells.insert(0, (before, None))
     for text in pages.blocks(section(page, heading), "hcl"):
-        (tmp_path / "cache.nomad.hcl").write_text(text, encoding="utf-8")
+        (saved,) = re.findall(r"Save this as `(.+?)`", section(page, heading))
+        (tmp_path / saved).write_text(text, encoding="utf-8")
     path = written(tmp_path / "example.ipynb", cells)
     ran = subprocess.run(
         [sys.executable, str(RUNNER), "--save", str(path)],
@@ -143,8 +144,8 @@ def test_papermill_runs_the_runbook_of_the_guide(tmp_path: Path) -> None:
     parameters, line = pages.blocks(text, "python")
     (console,) = pages.blocks(text, "console")
     (job,) = pages.blocks(section("README.md", OWN), "hcl")
-    (tmp_path / "cache.nomad.hcl").write_text(job, encoding="utf-8")
-    start = "%load_ext nomad_magic\n%nomad_agent start cache.nomad.hcl"
+    (tmp_path / "first.nomad.hcl").write_text(job, encoding="utf-8")
+    start = "%load_ext nomad_magic\n%nomad_agent start first.nomad.hcl"
     path = written(tmp_path / "runbook.ipynb", [(one, None) for one in (start, parameters, line)])
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[1].metadata.tags = ["parameters"]
