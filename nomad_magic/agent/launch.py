@@ -36,13 +36,13 @@ class EmbeddedAgent:
     It is also a context manager, and is stopped at the latest when the interpreter ends.
 
     Args:
-        job_files: What to run; the demo job when empty.
+        job_files: What to run, one file or several; the demo job when empty.
         bind: `HOST:PORT`, loopback only; any free port of 127.0.0.1 when None.
         socket: A unix socket to listen on instead.
         token: The management token; a random one when None.
         no_token: Ask for no token.
         variables: Values of the job files' variables.
-        var_files: Files with such values.
+        var_files: A file with such values, or several.
         lenient: Leave out what has no effect here, instead of refusing the file; `notices` says
             what.
         acl: A policy file (see `nomad_magic.agent.acl`).
@@ -60,7 +60,7 @@ class EmbeddedAgent:
 
     def __init__(  # noqa: PLR0913 - one for each option of the command
         self,
-        job_files: Sequence[PathLike] = (),
+        job_files: PathLike | Sequence[PathLike] = (),
         *,
         bind: str | None = None,
         socket: PathLike | None = None,
@@ -71,14 +71,14 @@ class EmbeddedAgent:
         tls_key: PathLike | None = None,
         tls_ca: PathLike | None = None,
         variables: Mapping[str, str] | None = None,
-        var_files: Sequence[PathLike] = (),
+        var_files: PathLike | Sequence[PathLike] = (),
         lenient: bool = False,
         upgrade_delay: float = 0.0,
     ) -> None:
         self.address = ""
         self.token = ""
         self.notices: tuple[str, ...] = ()
-        self.job_files = tuple(Path(path) for path in job_files)
+        self.job_files = tuple(map(Path, _several(job_files)))
         options = {
             "--bind": bind,
             "--socket": socket,
@@ -92,7 +92,7 @@ class EmbeddedAgent:
             if value is not None:
                 self._argv.append(f"{name}={os.fspath(value)}")
         self._argv += [f"--var={name}={value}" for name, value in (variables or {}).items()]
-        self._argv += [f"--var-file={os.fspath(path)}" for path in var_files]
+        self._argv += [f"--var-file={os.fspath(path)}" for path in _several(var_files)]
         if lenient:
             self._argv.append("--lenient")
         if upgrade_delay:
@@ -209,6 +209,11 @@ class EmbeddedAgent:
             self.address = self.token = ""
             self.notices = ()
             self._process = None
+
+
+def _several(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:
+    # A text is a sequence of its letters, too.
+    return (paths,) if isinstance(paths, str | os.PathLike) else paths
 
 
 def _read_lines(

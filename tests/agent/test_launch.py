@@ -132,6 +132,18 @@ def test_no_token(tmp_path: Path) -> None:
         assert httpx.get(f"{agent.address}/v1/jobs").status_code == 200
 
 
+@pytest.mark.parametrize("kind", [str, Path, lambda path: [str(path)]])
+def test_one_job_file_needs_no_list(tmp_path: Path, kind: Callable[[Path], Any]) -> None:
+    """A path by itself is no sequence of its letters."""
+    with EmbeddedAgent(kind(job_file(tmp_path / "j.json"))) as agent:
+        assert agent.job_files == (tmp_path / "j.json",)
+        assert agent.running
+    values = kind(tmp_path / "values.hcl")
+    (tmp_path / "values.hcl").write_text("x = 1\n")
+    with pytest.raises(AgentError, match="declares a variable 'x'"):
+        EmbeddedAgent(kind(tmp_path / "j.json"), var_files=values).start()
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

@@ -172,10 +172,10 @@ def test_input_that_is_not_read(plain: Agent, action: str, size: int) -> None:
     _check_race(plain, action, size)
 
 
-@pytest.mark.parametrize("size", LOST)
+@pytest.mark.parametrize("size", [10_000, 60_000])
 @pytest.mark.parametrize("action", OUTPUT)
 def test_input_that_is_not_read_by_tls(mutual: Agent, action: str, size: int) -> None:
-    """The same by mutual TLS."""
+    """The same by mutual TLS, with two of the sizes."""
     _check_race(mutual, action, size)
 
 
