@@ -10,14 +10,13 @@ more in small frames stays open for good.  No pacing mended it.
 from __future__ import annotations
 
 import threading
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from support import nomads, processes
 from support.certificates import Certificates
-from support.nomads import JOBS, Agent, Setup, until
+from support.nomads import JOBS, Agent, Setup, late, until
 from support.races import HUNG, Ended, race
 from support.recorder import recorder
 from support.witness import witness
@@ -101,8 +100,7 @@ def test_a_machine_that_slept_through_the_end(
         try:
             assert asleep.wait(10)
             until(lambda: not processes.running(*MUCH), seconds=10, what="the action's end")
-            due = time.monotonic() + 1
-            until(lambda due=due: time.monotonic() > due, seconds=5, what="all is due")
+            late(1)
         finally:
             awake.set()
         result = session.wait(20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import pickle
@@ -551,3 +552,20 @@ def test_nothing_begins_before_it_was_said(script: Script) -> None:
             fleet.wait(20)
             asked = sum("/action?" in path for path in script.requests)
             assert asked == (2 if let_go == "go" else 0)
+
+
+def test_what_the_kernel_has_is_spared_while_they_run(agent: Agent) -> None:
+    """It is kept out of searches for garbage while an action runs in many, and no longer."""
+    before, seen = gc.get_freeze_count(), []
+
+    def look(event: Event) -> None:
+        if isinstance(event, Ended):
+            seen.append(gc.get_freeze_count())
+
+    fleet = nomad_magic.start_all(f"{REDIS} version", env=agent.environ)
+    fleet.listen(look)
+    fleet.wait(60)
+    # The last of them ends before it does.
+    assert len(seen) == 12
+    assert min(seen) > before
+    assert gc.get_freeze_count() <= before

@@ -9,19 +9,12 @@ import weakref
 from typing import TYPE_CHECKING
 
 import pytest
-from support import nomads
 
-import nomad_magic
 from nomad_magic.running import garbage
-from nomad_magic.running.events import Ended
 from nomad_magic.running.garbage import RUNS, spare_more, spared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from support.nomads import Agent
-
-    from nomad_magic.running.events import Event
 
 
 class Ring:
@@ -153,30 +146,3 @@ def test_a_forked_child_has_nothing_frozen(thawed: int) -> None:
         return child
 
     assert os.waitstatus_to_exitcode(os.waitpid(asyncio.run(fork()), 0)[1]) == 0
-
-
-@pytest.fixture(scope="module")
-def agent() -> Iterator[Agent]:
-    setup = nomads.Setup(
-        jobs=[nomads.JOBS / "fleet.nomad.hcl"],
-        ready=lambda agent: len(agent.allocations("fleet", "redis")) == 12,
-    )
-    with nomads.embedded(setup=setup) as agent:
-        yield agent
-
-
-def test_many_runs_are_spared(agent: Agent, thawed: int) -> None:
-    """While an action runs in many allocations, and no longer."""
-    seen = []
-    fleet = nomad_magic.start_all("-job=fleet -group=redis version", env=agent.environ)
-
-    def look(event: Event) -> None:
-        if isinstance(event, Ended):
-            seen.append(gc.get_freeze_count())
-
-    fleet.listen(look)
-    fleet.wait(60)
-    # The last of them ends before it does.
-    assert len(seen) == 12
-    assert min(seen) > thawed
-    assert gc.get_freeze_count() <= thawed

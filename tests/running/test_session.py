@@ -10,12 +10,11 @@ import signal
 import socket
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from support.nomads import until
+from support.nomads import late, until
 from support.scripted import Script, leave
 
 import nomad_magic
@@ -286,8 +285,7 @@ def test_all_that_came_is_read_before_a_heartbeat(
         session.listen(sleep)
         try:
             assert gone.wait(10)
-            due = time.monotonic() + 0.2
-            until(lambda due=due: time.monotonic() > due, seconds=5, what="it is due")
+            late(0.2)
         finally:
             awake.set()
         result = session.wait(20)

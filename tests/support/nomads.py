@@ -149,6 +149,12 @@ def until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
         time.sleep(0.02)
 
 
+def late(seconds: float) -> None:
+    """Be away for so long: what becomes due meanwhile goes by the clock, and tells nobody."""
+    due = time.monotonic() + seconds
+    until(lambda: time.monotonic() > due, seconds=seconds + 5, what="all is due")
+
+
 def free_ports(count: int) -> list[int]:
     """Return ports that were free a moment ago."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
