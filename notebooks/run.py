@@ -10,6 +10,7 @@ what is given to it then: as papermill gives parameters, and with what papermill
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import re
 import secrets
@@ -29,6 +30,8 @@ from nbformat import NotebookNode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from jupyter_client.client import KernelClient
 
 CELL_TIMEOUT: Final = 300
 """Seconds that one cell may take."""
@@ -166,6 +169,27 @@ class Runner(NotebookClient):
         elif cell.cell_type == "code" and cell.source.strip():
             self._number += 1
             self._page.code(self._number, cell.source)
+
+    async def async_start_new_kernel_client(self) -> KernelClient:
+        """Start another kernel where one dies before its first word; no cell has run then.
+
+        A kernel binds ports that were free when it was started (jupyter_client 8.10), and another
+        program may have been given one of them since.
+
+        Raises:
+            DeadKernelError: So did the third.
+        """
+        for more in (True, True, False):
+            try:
+                return await super().async_start_new_kernel_client()
+            except RuntimeError as error:
+                if not more:
+                    # nbclient has let go of its manager, and would look for it at the end.
+                    atexit.unregister(self._cleanup_kernel)
+                    raise DeadKernelError(str(error)) from error
+            self.km = self.create_kernel_manager()
+            await self.async_start_new_kernel()
+        raise AssertionError("the third time returns or raises")
 
     def output(
         self, outs: list[NotebookNode], msg: dict[str, Any], display_id: str | None, cell_index: int

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from support import browsers, nomads
 from support.cells import Shell, environment
+from support.kernel_ports import keep_kernels_apart
 from support.scripted import Script, scripted
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ Each begins with two files: one that takes long, and one of those behind, which 
 # A machine that is busy makes no test fail: what hangs has a time limit of its own.
 settings.register_profile("no deadline", settings(), deadline=None)
 settings.load_profile("no deadline")
+
+keep_kernels_apart()
 
 # A shell starts what is in the background with these ignored, and nohup with one: so would be
 # every process that a test starts and stops.

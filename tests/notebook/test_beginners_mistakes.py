@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import socket
 import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import pytest
 import trustme
 from support.cells import environment
 from support.loops import listening
+from support.ports import free_port
 from support.scripted import answer, scripted
 
 from nomad_magic.errors import NomadMagicError
@@ -149,9 +149,7 @@ def test_http_to_an_agent_with_tls(shell: Shell) -> None:
 
 def test_a_port_where_nothing_listens(shell: Shell) -> None:
     """It is said in plain words, too."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    error = at(shell, f"http://127.0.0.1:{port}")
+    error = at(shell, f"http://127.0.0.1:{free_port()}")
     assert error.message.endswith("connection refused")
     assert error.hint == "Nothing listens there."
 

@@ -15,9 +15,9 @@ from IPython.core.completer import Completion, provisionalcompleter, rectify_com
 from IPython.terminal.ptutils import IPythonPTCompleter
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
-from support import nomads
 from support.cells import environment
 from support.loops import listening
+from support.ports import free_port
 from support.scripted import answer, scripted
 
 from nomad_magic.line.grammar import GRAMMARS
@@ -302,7 +302,7 @@ def test_where_no_cluster_answers_nothing_is_said(
         refusal = answer("Permission denied", 403, kind="text/plain")
         script.answers["/v1/"] = refusal if where == "refuses" else answer("[{}, 3]")
         address = {
-            "nothing listens": f"http://127.0.0.1:{nomads.free_ports(1)[0]}",
+            "nothing listens": f"http://127.0.0.1:{free_port()}",
             "hangs up": f"http://{closing}",
             "no HTTP": f"http://{talking}",
         }.get(where, script.address)

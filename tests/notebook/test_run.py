@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
 from support.notebooks import AGENT_LINE, FOLDER, NOTEBOOKS, codes_of, read
+from support.ports import END, given_by_the_system
 from support.settled import UUID, settled
 
 if TYPE_CHECKING:
+    from jupyter_client.blocking.client import BlockingKernelClient
+    from jupyter_client.manager import KernelManager
     from nbformat import NotebookNode
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +166,55 @@ def test_the_demo_names_the_other_notebooks() -> None:
     last = ran.stdout.splitlines()[-1]
     assert last.startswith("Beside it in ")
     assert all(path.stem in last for path in NOTEBOOKS if path.stem != "fleet")
+
+
+def test_a_kernel_that_dies_before_its_first_word_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ports may be taken when it binds them: twice here, and each cell runs once.
+
+    A third time is an error, and no cell has run.
+    """
+    starts = tmp_path / "starts"
+    start = f"""\
+        import pathlib, sys
+        started = pathlib.Path({str(starts)!r})
+        with started.open("a") as file:
+            file.write("x")
+        if started.stat().st_size <= {{}}:
+            sys.exit("Address already in use")
+        from ipykernel import kernelapp
+        kernelapp.launch_new_instance()
+    """
+    spec = tmp_path / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    path = notebook(tmp_path / "once.ipynb", "print('a', 'cell')")
+    for deaths, code in ((2, 0), (9, 1)):
+        starts.unlink(missing_ok=True)
+        program = textwrap.dedent(start).format(deaths)
+        argv = [sys.executable, "-c", program, "-f", "{connection_file}"]
+        spec.write_text(
+            json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"})
+        )
+        ran = run(path)
+        assert (ran.returncode, starts.stat().st_size) == (code, 3), ran.stdout + ran.stderr
+        assert ran.stdout.count("a cell") == 1 - code
+        assert ("the kernel died" in ran.stdout) == bool(code)
+        assert "Traceback" not in ran.stderr
+
+
+def test_a_kernel_of_these_tests_has_ports_that_nobody_else_is_given(
+    kernel: tuple[KernelManager, BlockingKernelClient],
+) -> None:
+    """Neither by the system, which gives from a range of its own, nor by another kernel."""
+    manager, _ = kernel
+    used = [
+        getattr(manager, f"{name}_port") for name in ("shell", "iopub", "stdin", "hb", "control")
+    ]
+    assert len(set(used)) == len(used)
+    assert not set(used) & set(given_by_the_system())
+    assert given_by_the_system().start > END
 
 
 def test_a_failing_cell_is_the_runners_exit_code(tmp_path: Path) -> None:

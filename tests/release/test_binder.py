@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import browsers, jupyter
 from support.installed import Environment
-from support.nomads import free_ports, until
+from support.nomads import until
 from support.notebooks import NOTEBOOKS, answer, check_ran_whole, put_blank
+from support.ports import free_port
 from support.tars import unpack
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def image(
 @pytest.fixture
 def served(image: Environment, repository: Path, tmp_path: Path) -> Iterator[jupyter.Server]:
     """Its server, as repo2docker starts it."""
-    (port,) = free_ports(1)
+    port = free_port()
     token = secrets.token_hex(16)
     command = ["jupyter", "notebook", "--ip=127.0.0.1", f"--port={port}", "--no-browser"]
     command += ["--allow-root", "--LabApp.expose_app_in_browser=True"]

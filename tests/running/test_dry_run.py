@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import pickle
-import socket
 from dataclasses import FrozenInstanceError, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.ports import free_port
 from support.scripted import answer, recorded
 
 import nomad_magic
@@ -183,8 +183,7 @@ def test_what_leads_nowhere_has_no_plan(embedded_agent: Agent, line: str) -> Non
 
 def test_an_agent_that_does_not_answer_is_said_as_in_a_run() -> None:
     """In the same words."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    address = f"http://127.0.0.1:{free_port()}"
     said = []
     for call in (nomad_magic.dry_run, nomad_magic.run):
         with pytest.raises(nomad_magic.RequestError) as caught:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.loops import listening
 from support.nomads import until
+from support.ports import free_port
 from support.proxy import relay
 from support.scripted import Script, answer, leave, recorded, scripted
 
@@ -47,8 +48,7 @@ def output(stream: str, data: bytes) -> str:
 
 def test_no_agent_there() -> None:
     """A refused connection is named as the CLI names it, and a way out is offered."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     with pytest.raises(errors.Unreachable) as caught:
         nomad_magic.run(LINE, env={"NOMAD_ADDR": f"http://127.0.0.1:{port}"})
     assert caught.value.message == (
@@ -62,8 +62,7 @@ def test_no_agent_there() -> None:
 
 def test_no_address_and_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     """With nothing set and nothing on the default address, an embedded agent is offered."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     monkeypatch.setattr(target, "DEFAULT_ADDRESS", f"http://127.0.0.1:{port}")
     with pytest.raises(errors.Unreachable) as caught:
         nomad_magic.run(LINE, env={})

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 
 from support.browsers import NODE, find_browser
-from support.nomads import free_ports, until
+from support.nomads import until
+from support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,7 +120,7 @@ def server(
     notebooks.mkdir()
     for version in [None, *(older_kernels() if python == sys.executable else ())]:
         _install_kernel(folder, version, python)
-    (port,) = free_ports(1)
+    port = free_port()
     token = secrets.token_hex(16)
     settings = folder / "config"
     settings.mkdir()

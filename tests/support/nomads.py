@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nomad_magic.agent import EmbeddedAgent
+from support.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -153,16 +153,6 @@ def late(seconds: float) -> None:
     """Be away for so long: what becomes due meanwhile goes by the clock, and tells nobody."""
     due = time.monotonic() + seconds
     until(lambda: time.monotonic() > due, seconds=seconds + 5, what="all is due")
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 @contextmanager
