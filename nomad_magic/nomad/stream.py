@@ -135,10 +135,12 @@ class Stream:
 
     def close(self) -> None:
         """Close it at once; what still reads or writes must have been cancelled."""
-        if self._socket.fileno() >= 0:
-            # Before the number of the descriptor is another's.
-            self._loop.remove_reader(self._socket)
-            self._loop.remove_writer(self._socket)
+        descriptor = self._socket.fileno()
+        if descriptor >= 0:
+            # Before the number is another's.  By the number: of a socket that it does not know the
+            # loop first makes words, with both addresses.
+            self._loop.remove_reader(descriptor)
+            self._loop.remove_writer(descriptor)
             self._socket.close()
 
     def forget(self) -> None:

@@ -32,6 +32,7 @@ class Conversation:
         connection: The open websocket.
         protocol: Says what is to be sent, and what it means that came.
         throttle: The reader's, in the loop that all share.
+        over: Set when the session is over, by whoever ends it.
         link_timeout: Seconds without a sign of life after which the connection counts as dead.
         write: Takes the action's output.
         notify: Is called when there is something new.
@@ -45,6 +46,7 @@ class Conversation:
         connection: ExecConnection,
         protocol: ExecProtocol,
         throttle: Throttle,
+        over: asyncio.Event,
         *,
         link_timeout: float,
         write: Callable[[StreamName, bytes], None],
@@ -54,6 +56,7 @@ class Conversation:
         self._connection = connection
         self._protocol = protocol
         self._throttle = throttle
+        self._over = over
         self._link = Link(link_timeout, time.monotonic())
         self._link_timeout = link_timeout
         self._keep = write
@@ -64,31 +67,37 @@ class Conversation:
         """There may be something new to send; in the loop's thread."""
         self._news.set()
 
-    async def run(self, over: asyncio.Event, *beside: Coroutine[Any, Any, None]) -> None:
+    async def run(self, *beside: Coroutine[Any, Any, None]) -> None:
         """Carry frames until the session is over.
 
         Args:
-            over: Set when it is, by whoever ends it.
             beside: What is to run at the same time.
 
         Raises:
-            Exception: Whatever one of the tasks fails with: it is waited for in no other.
+            Exception: Whatever one of the tasks fails with before: it is waited for in no other.
         """
-        end = asyncio.create_task(over.wait())
-        works = (self._read(), self._write(), self._watch())
-        tasks = {end, *map(asyncio.create_task, (*works, *beside))}
-        running = set(tasks)
+        failures: list[BaseException] = []
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if self._over.is_set() or task.cancelled():
+                return
+            if (failure := task.exception()) is not None:
+                failures.append(failure)
+            if failures or self._protocol.ended:
+                self._over.set()
+
+        works = (self._read(), self._write(), self._watch(), *beside)
+        tasks = list(map(asyncio.create_task, works))
+        for task in tasks:
+            task.add_done_callback(ended)
         try:
-            while not over.is_set():
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-                if self._protocol.ended:
-                    over.set()
+            await self._over.wait()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        for failure in failures:
+            raise failure
 
     async def _read(self) -> None:
         protocol = self._protocol
@@ -114,6 +123,9 @@ class Conversation:
                 self._keep(event.stream, event.data)
             elif error := outcome.failure_of(event):
                 self.failure = error
+        if self._protocol.ended:
+            # Nobody waits until this task has ended, too.
+            self._over.set()
 
     async def _write(self) -> None:
         protocol = self._protocol

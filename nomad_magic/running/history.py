@@ -5,6 +5,8 @@ It keeps no output: a result that nobody holds any more is let go, with all that
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import ref
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 MOST: Final = 5000
 """How many are remembered."""
+
+SOON_SECONDS: Final = 0.01
+"""After how long what has ended is looked at: a thread that waits for it has Python by then."""
 
 
 class Seen(NamedTuple):
@@ -45,9 +50,24 @@ class Seen(NamedTuple):
 
 
 _past: deque[Seen] = deque(maxlen=MOST)
+_new: deque[Any] = deque()
+"""Those that have just ended.
 
-# A forked child has runs of its own.
-fork.in_child(_past.clear)
+Who waits for one does not wait for the words about it, too: a thread that is woken has Python only
+when the loop's has nothing more to do."""
+
+_lock = threading.Lock()
+
+
+def _forget() -> None:
+    """Begin anew: a forked child has runs of its own."""
+    global _lock  # noqa: PLW0603 - a thread that is not here may hold the parent's
+    _lock = threading.Lock()
+    _past.clear()
+    _new.clear()
+
+
+fork.in_child(_forget)
 
 
 def see(handle: Any) -> Seen:
@@ -71,10 +91,19 @@ def see(handle: Any) -> Seen:
 
 
 def ended(handle: Any) -> None:
-    """Remember one that has ended."""
-    _past.append(see(handle))
+    """Remember one that has ended; in the loop's thread."""
+    _new.append(handle)
+    if len(_new) == 1:
+        asyncio.get_running_loop().call_later(SOON_SECONDS, _settle)
 
 
 def past() -> list[Seen]:
     """Return those that have ended, in that order."""
+    _settle()
     return list(_past)
+
+
+def _settle() -> None:
+    with _lock:
+        while _new:
+            _past.append(see(_new.popleft()))

@@ -322,6 +322,7 @@ class Session(Handle["ActionResult"]):
             connection,
             self._protocol,
             self._throttle,
+            self._given_up,
             link_timeout=self.options.link_timeout,
             write=self._wrote,
             notify=lambda: self._listeners.tell(Output(self.result.transcript.size)),
@@ -330,7 +331,7 @@ class Session(Handle["ActionResult"]):
         if (timeout := self.options.timeout) is not None:
             expiring.append(self._expire(timeout))
         try:
-            await talk.run(self._given_up, *expiring)
+            await talk.run(*expiring)
         finally:
             # Closing may take a while; the action's own time ends here.
             self.result.duration = time.monotonic() - self._began
