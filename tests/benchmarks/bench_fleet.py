@@ -70,9 +70,12 @@ def job(count: int) -> dict[str, Any]:
         "Driver": "raw_exec",
         "Config": {"command": "/bin/sleep", "args": ["100000"]},
         "Resources": {"CPU": 1, "MemoryMB": 10},
+        # Else a real agent starts a second process of 14 MB for each.
+        "LogConfig": {"Disabled": True, "MaxFiles": 1, "MaxFileSizeMB": 1},
         "Actions": actions,
     }
-    group = {"Name": "g", "Count": count, "Tasks": [task]}
+    # By default each would have 300 MB of the disk put aside.
+    group = {"Name": "g", "Count": count, "Tasks": [task], "EphemeralDisk": {"SizeMB": 10}}
     return {"ID": "fleet", "Type": "service", "Datacenters": ["*"], "TaskGroups": [group]}
 
 
@@ -195,7 +198,9 @@ def main() -> None:
         path = folder / "fleet.json"
         path.write_text(json.dumps({"Job": job(count)}))
         setup = nomads.Setup(
-            jobs=[path], ready=lambda agent: len(agent.allocations("fleet", "g")) == count
+            jobs=[path],
+            ready=lambda agent: len(agent.allocations("fleet", "g")) == count,
+            ready_seconds=60 + count,
         )
         with nomads.either(kind, folder, setup) as agent:
             headless(agent, count)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
+from support.nomads import Setup, embedded
 from support.saved import check_saved, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from playwright.sync_api import Locator
     from support.jupyter import Notebook
@@ -69,6 +72,59 @@ def test_one_row_and_then_all_are_stopped(
     check_saved(saved)
     assert shown(saved, 2).strip() == "3 of 3 interrupted (exit 130)"
     assert "cache.redis[1]" in shown(saved, 1)
+
+
+def test_a_row_is_clicked_however_the_list_is_scrolled(
+    opened: Callable[..., Notebook], tmp_path: Path
+) -> None:
+    """Pressed, scrolled along under the pointer, down or up, and let go: its output is shown.
+
+    The list has elements for those in sight alone, and is drawn between the two.
+    """
+    task = {
+        "Name": "t",
+        "Driver": "raw_exec",
+        "Config": {"command": "/bin/sleep", "args": ["100000"]},
+        "Actions": [{"Name": "wait", "Command": "/bin/sleep", "Args": ["100000"]}],
+    }
+    job = {"ID": "many", "TaskGroups": [{"Name": "g", "Count": 40, "Tasks": [task]}]}
+    path = tmp_path / "many.json"
+    path.write_text(json.dumps({"Job": job}))
+    setup = Setup(jobs=[path], ready=lambda agent: len(agent.allocations("many", "g")) == 40)
+    with embedded(tmp_path, setup) as agent:
+        there = f"-address={agent.address} -token={agent.environ['NOMAD_TOKEN']}"
+        notebook = opened([f"%nomad_action_all {there} -job=many wait"])
+        notebook.run(0)
+        notebook.wait_done(0)
+        notebook.run(1)
+        page, cell = notebook.page, notebook.cell(1)
+        running = cell.get_by_role("button", name="running · 32")
+        expect(running).to_be_visible(timeout=MS)
+        rows = cell.get_by_role("grid", name="Allocations")
+        running.click()
+        height = rows.get_by_role("row").first.bounding_box()["height"]
+        x, y = (rows.bounding_box()[name] for name in "xy")
+        scroll = "(list, by) => { list.scrollTop += by; return list.scrollTop }"
+        for number, by in ((11, 7), (12, -5)):
+            name = f"many.g[{number}]"
+            # It goes so many rows up or down, and stays in sight.
+            top = rows.evaluate("list => list.scrollTop")
+            at = y + (number + 0.5) * height - top
+            page.mouse.move(x + 60, at)
+            page.mouse.down()
+            assert rows.evaluate(scroll, by * height) == top + by * height
+            # Drawn: the row next to those in sight is there.
+            page.evaluate(
+                "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
+            )
+            page.mouse.move(x + 60, at - by * height)
+            page.mouse.up()
+            detail = cell.get_by_role("group", name=f"Output of {name}", exact=True)
+            expect(detail.locator(".xterm")).to_be_visible(timeout=MS)
+            order = rows.get_by_role("row").evaluate_all("all => all.map(one => +one.ariaRowIndex)")
+            assert order == sorted(order)
+        cell.get_by_role("button", name="Stop all", exact=True).click()
+        notebook.wait_done(1)
 
 
 def test_the_interrupt_button_stops_all_of_them(opened: Callable[..., Notebook]) -> None:

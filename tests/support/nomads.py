@@ -37,7 +37,7 @@ LIKE = (2, 0, 6)
 """The version of Nomad that the embedded agent answers as."""
 
 READY_SECONDS = 60.0
-"""How long an agent may take until its jobs run; a real one waits 10 s until they are healthy."""
+"""How long an agent may take until it does what a test needs."""
 
 
 @functools.cache
@@ -115,6 +115,8 @@ class Setup:
     """In HCL, or in the JSON of the API."""
     ready: Callable[[Agent], bool] = Agent.ready
     """Whether the jobs run."""
+    ready_seconds: float = READY_SECONDS
+    """How long that may take; a real agent waits 10 s until they are healthy."""
     rights: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     """Tokens: what each may do, in each namespace.  With none, no token is asked for."""
     policies: Mapping[str, str] = field(default_factory=dict)
@@ -199,7 +201,7 @@ def embedded(folder: Path | None = None, setup: Setup = PLAIN) -> Iterator[Agent
         agent = Agent("embedded", {**started.environment, **more}, tokens)
         until(
             lambda: setup.ready(agent),
-            seconds=READY_SECONDS,
+            seconds=setup.ready_seconds,
             what="the jobs run on the embedded agent",
         )
         yield agent
@@ -250,14 +252,20 @@ def real(folder: Path, setup: Setup = PLAIN) -> Iterator[Agent]:
                 agent.get("/v1/namespace", {"Name": namespace})
             for path in setup.jobs:
                 form = ["-json"] if path.suffix == ".json" else []
-                subprocess.run(
+                submitted = subprocess.run(
                     [program, "job", "run", "-detach", *form, str(path)],
-                    check=True,
+                    check=False,
                     capture_output=True,
+                    text=True,
                     stdin=subprocess.DEVNULL,
                     env={**environ, **agent.environ},
                 )
-            until(lambda: setup.ready(agent), seconds=READY_SECONDS, what="the jobs run on nomad")
+                assert submitted.returncode == 0, submitted.stderr
+            until(
+                lambda: setup.ready(agent),
+                seconds=setup.ready_seconds,
+                what="the jobs run on nomad",
+            )
             yield agent
         finally:
             process.terminate()

@@ -151,8 +151,9 @@ export class FleetPanel extends Frame {
     this.none = part("div", "none", { hidden: "" }, "None now.");
     this.root.append(this.progress, chips, this.list, this.none, this.detail);
     this.root.classList.add("nomad-fleet");
-    /** The elements of rows, each used for whatever row is in its place. */
+    /** The elements of rows, in their order, and the place of the first of them. */
     this.pool = [];
+    this.first = 0;
     this.list.addEventListener("scroll", () => this.#drawSoon());
     this.list.addEventListener("keydown", (event) => this.#key(event));
     this.list.addEventListener("focus", () => this.#focused());
@@ -227,6 +228,7 @@ export class FleetPanel extends Frame {
     const first = Math.max(0, Math.floor(list.scrollTop / ROW_PX) - SPARE);
     const last = Math.min(count, first + SEEN + 2 * SPARE);
     const now = performance.now();
+    this.#scrolled(first);
     let used = 0;
     for (let place = first; place < last; place += 1, used += 1) {
       this.pool[used] ??= this.#makeRow();
@@ -237,6 +239,28 @@ export class FleetPanel extends Frame {
     if (active >= first && active < last) {
       list.setAttribute("aria-activedescendant", `${this.id}-${this.at}`);
     } else list.removeAttribute("aria-activedescendant");
+  }
+
+  /**
+   * Have those that go out of sight on one side come in on the other.
+   *
+   * So the others stay the elements of their rows: a row that is pressed and let go is clicked,
+   * also where the list was scrolled in between, or just before and is drawn now.
+   */
+  #scrolled(first) {
+    const by = first - this.first;
+    this.first = first;
+    if (Math.abs(by) >= this.pool.length) return;
+    for (let step = 0; step < by; step += 1) {
+      const made = this.pool.shift();
+      this.pool.push(made);
+      this.space.append(made.root);
+    }
+    for (let step = 0; step > by; step -= 1) {
+      const made = this.pool.pop();
+      this.pool.unshift(made);
+      this.space.prepend(made.root);
+    }
   }
 
   #makeRow() {
