@@ -60,17 +60,22 @@ class Recorder:
     instead: dict[str, str] = field(default_factory=dict, repr=False)
     """Tokens that are passed on instead of others: as if those had lost their rights."""
 
-    carried: list[tuple[asyncio.AbstractEventLoop, asyncio.StreamWriter]] = field(
+    carried: list[tuple[Asked, asyncio.AbstractEventLoop, asyncio.StreamWriter]] = field(
         default_factory=list, repr=False
     )
-    """The clients' ends of what was upgraded."""
+    """What was upgraded, and its client's end."""
 
-    def cut(self, most: int | None = None) -> None:
-        """Tear off every session, or so many, at its client's end."""
+    def cut(self, most: int | None = None, *, of: str = "") -> None:
+        """Tear off every session, or so many, at its client's end.
+
+        Args:
+            most: How many, the oldest first.
+            of: The id of an allocation: actions in it alone.
+        """
         # Whoever comes back at once is not of those.
-        most = len(self.carried) if most is None else most
-        carried, self.carried = self.carried[:most], self.carried[most:]
-        for loop, writer in carried:
+        chosen = [one for one in self.carried if not of or ("allocID", of) in one[0].query][:most]
+        self.carried = [one for one in self.carried if one not in chosen]
+        for _, loop, writer in chosen:
             loop.call_soon_threadsafe(writer.transport.abort)
 
     def take(self) -> list[Asked]:
@@ -101,7 +106,7 @@ class Recorder:
                     await asyncio.sleep(self.upgrade_delay)
                     there = await asyncio.open_connection(*self.upstream.split(":"))
                     there[1].write(head)
-                    self.carried.append((asyncio.get_running_loop(), writer))
+                    self.carried.append((asked, asyncio.get_running_loop(), writer))
                     await relay(reader, writer, *there)
                     return
                 target = head.split(b" ")[1].decode("latin-1")
