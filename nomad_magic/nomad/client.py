@@ -170,8 +170,9 @@ class Client:
         """Send a request; once it is under way its answer has so many seconds."""
 
         def sent() -> None:
-            if protocol is not None:
-                protocol.opening()
+            if protocol is not None and not protocol.opening():
+                # Given up in this very turn of the loop, which has yet to cancel this task.
+                raise asyncio.CancelledError
             bound.reschedule(asyncio.get_running_loop().time() + seconds)
 
         parts = urlsplit(url)
@@ -207,6 +208,7 @@ class Client:
         Raises:
             Unreachable: Nothing answered.
             UnexpectedAnswer: The upgrade was refused.
+            asyncio.CancelledError: The run was given up before, and nothing was sent.
         """
         url = self.target.address.url(path, {**self.target.params, **params})
         self._check_address("")

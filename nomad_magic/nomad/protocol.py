@@ -161,10 +161,11 @@ class ExecProtocol:
 
     # What becomes of asking for the session
 
-    def opening(self) -> None:
-        """The upgrade goes out: from here on the action may have been started."""
+    def opening(self) -> bool:
+        """Whether the upgrade may go out; if so, the action may have been started from here on."""
         if self.state is State.RESOLVING:
             self.state = State.OPENING
+        return self.state is State.OPENING
 
     def not_asked(self) -> None:
         """It did not get that far, or was refused, and something else may be tried."""
@@ -256,8 +257,7 @@ class ExecProtocol:
         Args:
             reason: Who asks.
         """
-        rung = self.next_rung
-        if rung is Rung.NONE:
+        if (rung := self.next_rung) is Rung.NONE:
             return rung
         self.ladder.asked_by(reason)
         if rung in (Rung.GIVE_UP, Rung.DISCONNECT):

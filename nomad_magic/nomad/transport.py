@@ -277,7 +277,11 @@ class Transport(httpx.AsyncBaseTransport):
                 if exchange.heard:
                     raise
         stream = await self._way.connect(session=session)
-        sent()
+        try:
+            sent()
+        except BaseException:
+            stream.close()
+            raise
         return await self._answer(Exchange(stream), asked, keep=not session)
 
     async def aclose(self) -> None:

@@ -71,10 +71,10 @@ class Conversation:
         """Carry frames until the session is over.
 
         Args:
-            beside: What is to run at the same time.
+            beside: What is to run at the same time; its end is not the session's.
 
         Raises:
-            Exception: Whatever one of the tasks fails with before: it is waited for in no other.
+            Exception: Whatever one of them fails with before it is over.
         """
         failures: list[BaseException] = []
 

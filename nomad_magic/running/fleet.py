@@ -19,11 +19,12 @@ from nomad_magic.record.fleet_result import FleetResult
 from nomad_magic.record.result import ActionResult
 from nomad_magic.running import garbage, leaving, outcome
 from nomad_magic.running.handle import Handle
+from nomad_magic.running.outcome import STOPPED
 from nomad_magic.running.pending import Waiting
 from nomad_magic.running.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from nomad_magic.errors import NomadMagicError
     from nomad_magic.line.fleet_flags import FleetArgs
@@ -41,7 +42,6 @@ PAUSE_SECONDS: Final = 0.5
 AT_A_TIME: Final = 16
 """How many are got ready in one turn of the loop: others share it."""
 
-STOPPED: Final = "stopped before it was begun"
 FAILED_BEFORE: Final = "not begun after a failure (-fail-fast)"
 
 
@@ -166,23 +166,11 @@ class Fleet(Handle["FleetResult"]):
 
     def wind_down(self, grace: float) -> None:
         """Stop all without a person to climb, and do not wait for it."""
-
-        def end() -> None:
-            self._close(STOPPED)
-            for session in self._running.values():
-                session.wind_down(grace)
-
-        self._call(end)
+        self._call(lambda: self._end_each(lambda session: session.wind_down(grace)))
 
     def disconnect(self) -> None:
         """Close the connections within a second; the processes may go on."""
-
-        def end() -> None:
-            self._close(STOPPED)
-            for session in self._running.values():
-                session.disconnect()
-
-        self._call(end)
+        self._call(lambda: self._end_each(Session.disconnect))
 
     @property
     def next_stop(self) -> Rung:
@@ -210,12 +198,18 @@ class Fleet(Handle["FleetResult"]):
     # What runs in the loop
 
     def _stop(self) -> None:
-        # Those climb that are furthest behind, so that each does what the rung's name says.
+        # Those climb that are furthest behind, so that each does what the rung's name says; what
+        # was not asked for yet is given up in any case, for else it would begin.
         self._close(STOPPED)
         rung = self._rung = self.next_stop
         for session in self.running().values():
-            if session.next_stop is rung:
+            if session.next_stop in (rung, Rung.GIVE_UP):
                 session.stop()
+
+    def _end_each(self, end: Callable[[Session], None]) -> None:
+        self._close(STOPPED)
+        for session in self._running.values():
+            end(session)
 
     def _close(self, why: str) -> None:
         """Begin no more."""
@@ -328,6 +322,8 @@ class Fleet(Handle["FleetResult"]):
                     # It was not even read: there is room once others have ended.
                     del self._sessions[key]
                     self.result.runs[key] = self._waiting(spot)
+                    if why := self._closed or (STOPPED if session.stopped else ""):
+                        self._give_up(key, why)
                     await asyncio.sleep(PAUSE_SECONDS)
             if session is not None and session.error is not None:
                 self._failures[key] = session.error

@@ -38,6 +38,9 @@ NAMED: Final = 10
 TOO_MANY: Final = 429
 """What an agent answers that has too many connections already: it has not looked at the request."""
 
+STOPPED: Final = "stopped before the action was started"
+"""Why a run that someone stopped was never asked for."""
+
 NO_ADDRESS: Final = (
     "No address was given and nothing answers on the default one. Set NOMAD_ADDR or -address, or "
     "try an embedded agent: %nomad_agent start"
@@ -104,7 +107,7 @@ def conclude(
         error: NomadMagicError | None = failure
     else:
         if result.outcome is Outcome.NOT_STARTED:
-            result.reason = "stopped before the action was started"
+            result.reason = STOPPED
         error = _error_of_end(result, protocol, timeout or 0.0)
     if error is not None:
         # What has been added since, too.

@@ -13,12 +13,17 @@ from support.nomads import until
 from support.recorder import recorder
 
 import nomad_magic
-from nomad_magic import FleetFailed, Outcome
+from nomad_magic import FleetFailed, FleetResult, Outcome
+from nomad_magic.nomad.capacity import MOST_AT_AN_ADDRESS
+from nomad_magic.running import fleet_api
+from nomad_magic.running.events import Started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.nomads import Agent
+
+    from nomad_magic.running.events import Event
 
 COUNT = 200
 SILENT = ("/bin/sleep", "12349")
@@ -135,6 +140,42 @@ def test_what_differs_among_two_hundred_is_found_and_run_again(many: Agent, para
     assert nomad_magic.run_all("-job=many forget", env=many.environ).ok
 
 
+def check_stopped(result: FleetResult, interrupted: int) -> None:
+    """Each was interrupted or never begun, and no process is left."""
+    counts = {
+        "interrupted (exit 130)": interrupted,
+        "not started: stopped before the action was started": COUNT - interrupted,
+    }
+    assert result.counts == {ending: count for ending, count in counts.items() if count}
+    assert processes.running(*SILENT) == {}
+
+
+@pytest.mark.parametrize("begun", [1, 20, 60])
+@pytest.mark.parametrize("tty", [True, False])
+def test_stop_all_as_they_begin_leaves_none(many: Agent, tty: bool, begun: int) -> None:
+    """Those that run are interrupted, and what was not asked for is not begun any more.
+
+    Stop comes in the very turn in which so many have begun: some five others are on their way to
+    the agent at that moment and were asked for or not, thirty in the six cases.
+    """
+    words = ["-job=many", f"-t={str(tty).lower()}", f"-parallel={COUNT}", "silent"]
+    fleet = fleet_api.prepare(words, stdin=None, environ=many.environ)
+    started: list[Event] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Started):
+            started.append(event)
+            if len(started) == begun:
+                fleet.stop()
+
+    fleet.listen(listen)
+    result = fleet.start().wait(60)
+    assert fleet.error is None
+    interrupted = result.counts["interrupted (exit 130)"]
+    assert begun <= interrupted == len(started)
+    check_stopped(result, interrupted)
+
+
 @pytest.mark.parametrize("tty", [True, False])
 def test_none_of_two_hundred_is_left_after_stop_all(many: Agent, tty: bool) -> None:
     """Each ends interrupted or was not begun, which is said of each; and no process is left.
@@ -144,16 +185,11 @@ def test_none_of_two_hundred_is_left_after_stop_all(many: Agent, tty: bool) -> N
     """
     line = f"-job=many -t={str(tty).lower()} -parallel={COUNT} silent"
     fleet = nomad_magic.start_all(line, env=many.environ)
-    most = 88 if many.name == "nomad" else COUNT
+    most = MOST_AT_AN_ADDRESS if many.name == "nomad" else COUNT
     until(lambda: len(processes.running(*SILENT)) >= most, seconds=60, what="so many run")
     fleet.stop()
     result = fleet.wait(60)
     assert fleet.error is None
     interrupted = result.counts["interrupted (exit 130)"]
     assert interrupted >= most
-    counts = {
-        "interrupted (exit 130)": interrupted,
-        "not started: stopped before it was begun": COUNT - interrupted,
-    }
-    assert result.counts == {ending: count for ending, count in counts.items() if count}
-    assert processes.running(*SILENT) == {}
+    check_stopped(result, interrupted)

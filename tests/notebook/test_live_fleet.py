@@ -86,7 +86,7 @@ def test_a_row_that_waits_is_given_up(page: Page) -> None:
     assert field(page, RowField.RUNG)[1:] == ["give_up"] * 2
     page.send({"type": "row_stop", "row": 2, "rung": "give_up"})
     page.until(lambda: field(page, RowField.STATE)[2] == "not started", "it is given up")
-    assert field(page, RowField.ENDING)[2] == "not started: stopped before it was begun"
+    assert field(page, RowField.ENDING)[2] == "not started: stopped before the action was started"
     # Its turn comes to the second alone.
     page.send({"type": "row_stop", "row": 0, "rung": "interrupt"})
     page.until(lambda: field(page, RowField.STATE)[1] == "running", "the second row")

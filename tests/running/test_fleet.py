@@ -189,7 +189,7 @@ def test_stop_all(agent: Agent, quiet: set[int]) -> None:
     assert fleet.error is None
     assert result.counts == {
         "interrupted (exit 130)": 8,
-        "not started: stopped before it was begun": 4,
+        "not started: stopped before the action was started": 4,
     }
     assert quiet
 
@@ -479,6 +479,31 @@ def test_an_agent_with_too_many_connections_is_asked_again(script: Script) -> No
         result = nomad_magic.run_all("-job=cache flush", env=env)
     assert result.counts == {"exit 0": count}
     assert sum("/action?" in path for path in script.requests) == 2 * count
+
+
+@pytest.mark.parametrize("all_of_them", [True, False])
+def test_what_was_stopped_is_not_asked_again(script: Script, all_of_them: bool) -> None:
+    """Not though it was refused for want of room, with all of them or by its own Stop."""
+    with allocations(script, stub(0)) as env:
+
+        def respond(connection: ServerConnection, request: Request) -> Any:
+            if "/action?" not in request.path:
+                return plain(connection, request)
+            script.requests.append(request.path)
+            # It is asked for, and the answer is not there yet.
+            if all_of_them:
+                fleet.stop()
+            else:
+                next(iter(fleet.running().values())).stop()
+            return answer("Your IP is issuing too many concurrent connections", 429)
+
+        plain = script.respond
+        script.respond = respond  # type: ignore[method-assign]
+        fleet = nomad_magic.start_all("-job=cache flush", env=env)
+        result = fleet.wait(20)
+    assert fleet.error is None
+    assert result.counts == {"not started: stopped before the action was started": 1}
+    assert sum("/action?" in path for path in script.requests) == 1
 
 
 @pytest.mark.parametrize(
