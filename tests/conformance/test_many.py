@@ -13,8 +13,9 @@ from support.nomads import until
 from support.recorder import recorder
 
 import nomad_magic
-from nomad_magic import FleetFailed, FleetResult, Outcome
+from nomad_magic import FleetFailed, Outcome
 from nomad_magic.nomad.capacity import MOST_AT_AN_ADDRESS
+from nomad_magic.nomad.choosing import NONE
 from nomad_magic.running import fleet_api
 from nomad_magic.running.events import Started
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from support.nomads import Agent
 
     from nomad_magic.running.events import Event
+    from nomad_magic.running.fleet import Fleet
 
 COUNT = 200
 SILENT = ("/bin/sleep", "12349")
@@ -140,14 +142,28 @@ def test_what_differs_among_two_hundred_is_found_and_run_again(many: Agent, para
     assert nomad_magic.run_all("-job=many forget", env=many.environ).ok
 
 
-def check_stopped(result: FleetResult, interrupted: int) -> None:
-    """Each was interrupted or never begun, and no process is left."""
-    counts = {
-        "interrupted (exit 130)": interrupted,
-        "not started: stopped before the action was started": COUNT - interrupted,
-    }
-    assert result.counts == {ending: count for ending, count in counts.items() if count}
+def stopped(fleet: Fleet) -> int:
+    """See it end after one Stop; return how many were interrupted.
+
+    Each other was never begun, and no process is left.  An agent on a busy machine may take more
+    than a second to start one of them (measured: one of some 2,000, with four processors' work on
+    two): of that it must be said that it was not found, and it takes another press.
+    """
+    if not fleet.wait_done(20):
+        left = fleet.running().values()
+        assert len(left) <= 2
+        for one in left:
+            seen = one.result.deeds[-1].sighting
+            assert seen is not None
+            assert (seen.signalled, seen.why) == ((), NONE)
+        fleet.stop()
+    result = fleet.wait(20)
+    assert fleet.error is None
     assert processes.running(*SILENT) == {}
+    interrupted = sum(run.outcome is Outcome.INTERRUPTED for run in result.values())
+    others = COUNT - interrupted
+    assert result.counts.get("not started: stopped before the action was started", 0) == others
+    return interrupted
 
 
 @pytest.mark.parametrize("begun", [1, 20, 60])
@@ -169,11 +185,8 @@ def test_stop_all_as_they_begin_leaves_none(many: Agent, tty: bool, begun: int) 
                 fleet.stop()
 
     fleet.listen(listen)
-    result = fleet.start().wait(60)
-    assert fleet.error is None
-    interrupted = result.counts["interrupted (exit 130)"]
-    assert begun <= interrupted == len(started)
-    check_stopped(result, interrupted)
+    fleet.start()
+    assert stopped(fleet) == len(started) >= begun
 
 
 @pytest.mark.parametrize("tty", [True, False])
@@ -188,8 +201,4 @@ def test_none_of_two_hundred_is_left_after_stop_all(many: Agent, tty: bool) -> N
     most = MOST_AT_AN_ADDRESS if many.name == "nomad" else COUNT
     until(lambda: len(processes.running(*SILENT)) >= most, seconds=60, what="so many run")
     fleet.stop()
-    result = fleet.wait(60)
-    assert fleet.error is None
-    interrupted = result.counts["interrupted (exit 130)"]
-    assert interrupted >= most
-    check_stopped(result, interrupted)
+    assert stopped(fleet) >= most
