@@ -163,7 +163,7 @@ class ExecProtocol:
 
     def opening(self) -> bool:
         """Whether the upgrade may go out; if so, the action may have been started from here on."""
-        if self.state is State.RESOLVING:
+        if self.state is State.RESOLVING and self.ladder.rung is Rung.NONE:
             self.state = State.OPENING
         return self.state is State.OPENING
 

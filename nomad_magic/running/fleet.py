@@ -139,8 +139,8 @@ class Fleet(Handle["FleetResult"]):
         return self._sessions.get(key) or Waiting(self, key)
 
     def give_up(self, key: str) -> None:
-        """Do not begin the run in an allocation, unless it was begun."""
-        self._call(lambda: self._give_up(key, STOPPED))
+        """Do not begin the run in an allocation; where it was begun meanwhile, stop it."""
+        self._call(lambda: self._stop_one(key))
 
     @property
     def opened(self) -> bool:
@@ -205,6 +205,11 @@ class Fleet(Handle["FleetResult"]):
         for session in self.running().values():
             if session.next_stop in (rung, Rung.GIVE_UP):
                 session.stop()
+
+    def _stop_one(self, key: str) -> None:
+        if (session := self._sessions.get(key)) is not None:
+            session.stop()
+        self._give_up(key, STOPPED)
 
     def _end_each(self, end: Callable[[Session], None]) -> None:
         self._close(STOPPED)
@@ -322,9 +327,10 @@ class Fleet(Handle["FleetResult"]):
                     # It was not even read: there is room once others have ended.
                     del self._sessions[key]
                     self.result.runs[key] = self._waiting(spot)
+                    if not (self._closed or session.stopped):
+                        await asyncio.sleep(PAUSE_SECONDS)
                     if why := self._closed or (STOPPED if session.stopped else ""):
                         self._give_up(key, why)
-                    await asyncio.sleep(PAUSE_SECONDS)
             if session is not None and session.error is not None:
                 self._failures[key] = session.error
                 if self.line.fail_fast and not self._closed:

@@ -31,15 +31,15 @@ Python 3.12 begins with some hundreds.
 """
 
 SLACK: Final = 250_000
-"""By how many objects the process may grow, beside doubling, without a full search for garbage.
+"""By how many objects the process may grow, beside doubling, before it is searched here.
 
-One who runs an action in many allocations again and again would otherwise have none at all.
+Python would not search by itself where an action is run in many allocations again and again:
+freezing sets back what it goes by (measured: 3.11 to 3.13, four MB kept of each 200 runs).
 """
 
 _holders: set[object] = set()
-_searches = -1
 _objects = 0
-"""How many full searches there had been, and objects after the last of them."""
+"""How many there were when they were last searched here, or first kept out."""
 
 
 @contextmanager
@@ -66,18 +66,17 @@ def spare_more(begun: int) -> None:
 
 
 def _hold(holder: object) -> None:
-    global _searches, _objects
+    global _objects
     if not _holders and gc.get_freeze_count() > SOMEONE_ELSES:
         return
-    searches = gc.get_stats()[-1]["collections"]
     gc.freeze()
-    objects = gc.get_freeze_count()
-    if searches != _searches:
-        _searches, _objects = searches, objects
-    if objects <= 2 * _objects + SLACK:
-        _holders.add(holder)
-    elif not _holders:
+    _objects = _objects or gc.get_freeze_count()
+    if gc.get_freeze_count() > 2 * _objects + SLACK:
         gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        _objects = gc.get_freeze_count()
+    _holders.add(holder)
 
 
 def _release(holder: object) -> None:

@@ -20,7 +20,7 @@ class Begins(Protocol):
         """Someone asked for the end of all."""
 
     def give_up(self, key: str) -> None:
-        """Do not begin the run in an allocation, unless it was begun."""
+        """Do not begin the run in an allocation; where it was begun meanwhile, stop it."""
 
 
 class Waiting:
@@ -46,5 +46,5 @@ class Waiting:
         return Rung.NONE if self.stopped else Rung.GIVE_UP
 
     def stop(self) -> None:
-        """Do not begin it."""
+        """Do not begin it, or stop it where it was begun meanwhile."""
         self._fleet.give_up(self._key)

@@ -122,6 +122,7 @@ class Session(Handle["ActionResult"]):
         )
         self._conversation: Conversation | None = None
         self._given_up = asyncio.Event()
+        self._stopped_late = False
 
     def __repr__(self) -> str:
         return f"<Session {self.result.action}: {self.result.state}>"
@@ -135,8 +136,8 @@ class Session(Handle["ActionResult"]):
 
     @property
     def stopped(self) -> bool:
-        """Someone asked for the end."""
-        return self._protocol.ladder.reason is not None
+        """Someone asked for the end, if only after it had come."""
+        return self._stopped_late or self._protocol.ladder.reason is not None
 
     @property
     def takes_input(self) -> bool:
@@ -294,6 +295,7 @@ class Session(Handle["ActionResult"]):
             return None
         self._began = time.monotonic()
         protocol.opened(self._began)
+        self._stopper.opened()
         self._reaching.begin()
         self._listeners.started()
         failure = await self._talk(connection)
@@ -352,6 +354,8 @@ class Session(Handle["ActionResult"]):
         self._wind_down(self.options.grace, StopReason.TIMEOUT)
 
     def _stop(self) -> None:
+        # For whoever would run one again that was refused.
+        self._stopped_late = self._protocol.ended
         self._throttle.hurry()
         self._stopper.stop()
 
@@ -375,6 +379,7 @@ class Session(Handle["ActionResult"]):
     def _conclude(self, failure: NomadMagicError | None) -> None:
         result, protocol = self.result, self._protocol
         protocol.failed()
+        self._stopper.never_opened()
         self.error = outcome.conclude(
             result,
             failure,

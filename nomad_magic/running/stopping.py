@@ -6,7 +6,8 @@ import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from nomad_magic.nomad.ladder import SIGNAL_NAMES
+from nomad_magic.nomad.ladder import KEYS, SIGNAL_NAMES
+from nomad_magic.nomad.protocol import State
 from nomad_magic.record.facts import Deed, Rung, StopReason
 from nomad_magic.running.events import Stopping
 
@@ -41,14 +42,30 @@ class Stopper:
         self._listeners = listeners
         self._changed = changed
         self._winding_down: StopReason | None = None
+        self._kept: list[Rung] = []
+        """Keys that wait for the session."""
 
     def stop(self, reason: StopReason = StopReason.PERSON) -> None:
         """Climb one rung."""
         rung = self._protocol.stop(reason)
-        if rung not in SIGNAL_NAMES:
+        if rung in KEYS and self._protocol.state is State.OPENING:
+            self._kept.append(rung)
+        elif rung not in SIGNAL_NAMES:
             self._did(rung)
         self._changed()
         self._listeners.tell(Stopping(self._protocol.ladder.rung))
+
+    def opened(self) -> None:
+        """The session is open: what was kept for it goes out."""
+        for rung in self._kept:
+            self._did(rung)
+        self._kept.clear()
+
+    def never_opened(self) -> None:
+        """It came to nothing: what waited for the session was not done, and it was given up."""
+        stopped = self._protocol.ladder.rung is not Rung.NONE
+        if stopped and self._protocol.state is State.NOT_STARTED and not self._result.deeds:
+            self._did(Rung.GIVE_UP)
 
     def disconnect(self, reason: StopReason = StopReason.PERSON) -> None:
         """Close the connection."""

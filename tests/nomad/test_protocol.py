@@ -818,11 +818,17 @@ def test_what_was_not_reached_was_not_interrupted() -> None:
         (["opening", "refused", "failed"], State.DISCONNECTED),
         (["opening", "not_asked", "opening", "failed"], State.DISCONNECTED),
         (["refused", "failed", "stop", "opening"], State.REFUSED),
+        (["opening", "stop", "not_asked", "opening", "failed"], State.NOT_STARTED),
+        (["opening", "stop", "not_asked", "refused"], State.REFUSED),
+        (["opening", "stop", "failed"], State.DISCONNECTED),
     ],
 )
 def test_what_became_of_asking(steps: list[str], state: State) -> None:
-    """It may have been started unless the last that was asked definitely said no."""
-    protocol = ExecProtocol(tty=False)
+    """It may have been started unless the last that was asked definitely said no.
+
+    What was stopped meanwhile is not asked for anywhere else.
+    """
+    protocol = ExecProtocol(tty=True)
     for step in steps:
         getattr(protocol, step)()
     assert protocol.state is state

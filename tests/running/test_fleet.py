@@ -27,7 +27,7 @@ from nomad_magic.running import fleet_api, loop
 from nomad_magic.running.events import Ended, Started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from support.nomads import Agent
     from support.scripted import Script
@@ -481,29 +481,82 @@ def test_an_agent_with_too_many_connections_is_asked_again(script: Script) -> No
     assert sum("/action?" in path for path in script.requests) == 2 * count
 
 
-@pytest.mark.parametrize("all_of_them", [True, False])
-def test_what_was_stopped_is_not_asked_again(script: Script, all_of_them: bool) -> None:
-    """Not though it was refused for want of room, with all of them or by its own Stop."""
-    with allocations(script, stub(0)) as env:
+def turns_later(turns: int, function: Callable[[], object]) -> None:
+    """Call a function so many turns of the loop later."""
+
+    def wait(left: int) -> None:
+        if left:
+            loop.get().call_soon(wait, left - 1)
+        else:
+            function()
+
+    loop.get().call_soon_threadsafe(wait, turns)
+
+
+@pytest.mark.parametrize("who", ["all", "its row", "its session"])
+def test_what_was_stopped_is_not_asked_again(script: Script, who: str) -> None:
+    """Not though it was refused for want of room, in whichever turn of the loop Stop is pressed.
+
+    Sixty runs, each stopped a turn later than the one before after it was asked for, so that some
+    are stopped before the refusal is heard, some as it is taken, some in the pause that follows.
+    """
+    count = 60 if who != "all" else 1
+    with allocations(script, *map(stub, range(count))) as env:
 
         def respond(connection: ServerConnection, request: Request) -> Any:
             if "/action?" not in request.path:
                 return plain(connection, request)
             script.requests.append(request.path)
             # It is asked for, and the answer is not there yet.
-            if all_of_them:
-                fleet.stop()
-            else:
-                next(iter(fleet.running().values())).stop()
+            (key,) = (one for one in fleet.result.runs if one in request.path)
+            press: dict[str, Callable[[], object]] = {
+                "all": fleet.stop,
+                "its row": lambda: fleet.member(key).stop(),
+                "its session": fleet.running()[key].stop,
+            }
+            turns_later(int(key[:8]), press[who])
             return answer("Your IP is issuing too many concurrent connections", 429)
 
         plain = script.respond
         script.respond = respond  # type: ignore[method-assign]
-        fleet = nomad_magic.start_all("-job=cache flush", env=env)
+        line = ["-job=cache", "-parallel=60", "flush"]
+        fleet = fleet_api.prepare(line, stdin=None, environ=env)
+        result = fleet.start().wait(20)
+    assert fleet.error is None
+    assert result.counts == {"not started: stopped before the action was started": count}
+    assert sum("/action?" in path for path in script.requests) == count
+
+
+def test_a_row_that_is_stopped_as_it_begins_ends(script: Script) -> None:
+    """The press was for one that waits, and it had begun by the time that it was heard.
+
+    Sixty of them, each stopped a turn of the loop later than the one before.
+    """
+    count = 60
+    with allocations(script, *map(stub, range(count))) as env:
+
+        async def session(connection: ServerConnection) -> None:
+            # Ctrl-C in base64.
+            while "Aw==" not in str(await connection.recv()):
+                pass
+            await connection.send('{"exited":true,"result":{"exit_code":130}}')
+            await connection.wait_closed()
+
+        script.session = session
+        line = ["-job=cache", "-t", f"-parallel={count}", "flush"]
+        fleet = fleet_api.prepare(line, stdin=None, environ=env)
+        fleet.hold()
+        fleet.start()
+        until(lambda: fleet.located, seconds=10, what="it is known where")
+        for turn, key in enumerate(fleet.result.runs):
+            turns_later(turn, fleet.member(key).stop)
+        fleet.go()
         result = fleet.wait(20)
     assert fleet.error is None
-    assert result.counts == {"not started: stopped before the action was started": 1}
-    assert sum("/action?" in path for path in script.requests) == 1
+    begun = result.counts["interrupted (exit 130)"]
+    assert 1 <= begun < count
+    given_up = {"not started: stopped before the action was started": count - begun}
+    assert result.counts == {"interrupted (exit 130)": begun, **given_up}
 
 
 @pytest.mark.parametrize(

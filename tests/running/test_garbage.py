@@ -15,6 +15,7 @@ from nomad_magic.running.garbage import RUNS, spare_more, spared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
 class Ring:
@@ -22,6 +23,7 @@ class Ring:
 
     def __init__(self) -> None:
         self.itself = self
+        self.more: list[Any] = [[] for _ in range(28)]
 
 
 def dropped() -> weakref.ref[Ring]:
@@ -111,17 +113,37 @@ def test_it_ends_though_the_runs_go_on(monkeypatch: pytest.MonkeyPatch, thawed: 
     asyncio.run(run())
 
 
-def test_a_process_that_grows_is_searched(monkeypatch: pytest.MonkeyPatch, thawed: int) -> None:
-    """Run after run, garbage is found in the end; once it was, they are spared again."""
-    monkeypatch.setattr(garbage, "SLACK", -(10**9))
+@pytest.mark.parametrize("more", [0, 1], ids=["one after the other", "while another goes on"])
+def test_a_process_that_grows_is_searched(monkeypatch: pytest.MonkeyPatch, more: int) -> None:
+    """Run after run, what none of them holds any more is let go again.
+
+    Each leaves 30,000 objects that only a search finds; there are never twenty times as many.
+    """
+    monkeypatch.setattr(garbage, "SLACK", 10_000)
+    # As in a process that has not kept any out yet.
+    monkeypatch.setattr(garbage, "_objects", 1)
+    left: list[weakref.ref[Ring]] = []
 
     async def run() -> None:
-        with spared():
-            # Since the last search there was none before.
-            assert gc.get_freeze_count() <= thawed
-        monkeypatch.setattr(garbage, "SLACK", 10**9)
-        with spared():
-            assert gc.get_freeze_count() > thawed
+        held: list[Ring] = []
+        others: list[AbstractContextManager[None]] = []
+        for _ in range(50):
+            with spared():
+                made = [Ring() for _ in range(1000)]
+                left.extend(map(weakref.ref, made))
+                spare_more(RUNS)
+                for one in others:
+                    one.__exit__(None, None, None)
+                others = [spared() for _ in range(more)]
+                for one in others:
+                    one.__enter__()
+            # As the result of the last is held until there is that of the next.
+            held = made
+            left[:] = [one for one in left if one() is not None]
+            assert len(left) < 20_000
+        for one in others:
+            one.__exit__(None, None, None)
+        assert len(held) == 1000
 
     asyncio.run(run())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import json
 import os
 import random
 import signal
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from support.nomads import late, until
-from support.scripted import Script, leave
+from support.scripted import Script, answer, leave
+from websockets.datastructures import Headers
+from websockets.http11 import Response
 
 import nomad_magic
 from nomad_magic import errors
@@ -27,13 +30,19 @@ from nomad_magic.running.events import Output
 if TYPE_CHECKING:
     from support.nomads import Agent
     from websockets.asyncio.server import ServerConnection
-
+    from websockets.http11 import Request
     from nomad_magic.running.events import Event
 
 SERVER = "-job=cache -group=redis -task=server"
 
 # `socket` does not have it: as large as it is asked for, where root asks.
 SO_SNDBUFFORCE = 32
+
+
+def moved(path: str) -> Response:
+    """Return an answer that points to another path of the same agent."""
+    headers = Headers({"Location": path, "Content-Length": "0", "Connection": "close"})
+    return Response(307, "Temporary Redirect", headers, b"")
 
 
 def asked(script: Script) -> int:
@@ -110,6 +119,58 @@ def test_a_run_is_given_up_at_whatever_it_waits_for(script: Script, path: str, h
     assert result.outcome is (Outcome.DISCONNECTED if upgrade else Outcome.NOT_STARTED)
     assert result.exit_code is None
     assert asked(script) == upgrade
+
+
+@pytest.mark.parametrize("stop", [True, False])
+@pytest.mark.parametrize("tty", ["true", "false"])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        answer("no", 403),
+        answer("Your IP is issuing too many concurrent connections", 429),
+        answer("bad gateway", 502),
+        moved("/v1/job/cache/action"),
+    ],
+    ids=lambda one: str(one.status_code),
+)
+def test_what_was_stopped_is_asked_for_nowhere_else(
+    script: Script, refusal: Response, tty: str, stop: bool
+) -> None:
+    """What the node refuses goes to the configured address, unless someone pressed Stop meanwhile.
+
+    Nothing was done to a process then, and nothing else is said.
+    """
+    script.session = leave
+    own = script.address.removeprefix("http://")
+    script.answers["/v1/node/"] = answer(json.dumps({"ID": "n", "HTTPAddr": own}))
+    plain, pressed = script.respond, asyncio.Event()
+
+    async def refuse() -> Response:
+        await pressed.wait()
+        return refusal
+
+    def respond(connection: ServerConnection, request: Request) -> Any:
+        response = plain(connection, request)
+        return refuse() if asked(script) == 1 and "/action" in request.path else response
+
+    script.respond = respond  # type: ignore[method-assign]
+
+    running = nomad_magic.start(f"{SERVER} -t={tty} hello", env={"NOMAD_ADDR": script.address})
+    until(lambda: asked(script) == 1, seconds=10, what="the action is asked for")
+    if stop:
+        running.stop()
+    assert script._loop is not None
+    script._loop.call_soon_threadsafe(pressed.set)
+    result = running.wait(20)
+    assert running.error is None
+    if stop:
+        assert asked(script) == 1
+        assert (result.outcome, result.exit_code) == (Outcome.NOT_STARTED, None)
+        assert result.reason == "stopped before the action was started"
+        assert [deed.words for deed in result.deeds] == ["given up"]
+    else:
+        assert asked(script) == 2
+        assert result.exit_code == 0
 
 
 def test_a_press_while_the_session_opens_is_typed_into_it(script: Script) -> None:
