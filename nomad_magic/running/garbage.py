@@ -66,7 +66,7 @@ def spare_more(begun: int) -> None:
 
 
 def _hold(holder: object) -> None:
-    global _objects
+    global _objects  # noqa: PLW0603 - one search for the process is the point
     if not _holders and gc.get_freeze_count() > SOMEONE_ELSES:
         return
     gc.freeze()

@@ -14,7 +14,7 @@ import pytest
 from support.loops import listening
 from support.nomads import until
 from support.ports import free_port
-from support.proxy import relay
+from support.proxy import connected, relay
 from support.scripted import Script, answer, leave, recorded, scripted
 
 import nomad_magic
@@ -438,7 +438,8 @@ def test_the_connection_to_a_known_node_is_begun_early(script: Script) -> None:
         opened.append(script.requests[-1])
         host, port = script.address.removeprefix("http://").split(":")
         try:
-            await relay(reader, writer, *await asyncio.open_connection(host, int(port)))
+            with await connected(host, int(port)) as there:
+                await relay(reader, writer, there)
         finally:
             closed.append(opened[-1])
             writer.close()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from support.nomads import Agent
     from websockets.asyncio.server import ServerConnection
     from websockets.http11 import Request
+
     from nomad_magic.running.events import Event
 
 SERVER = "-job=cache -group=redis -task=server"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import re
 import socket
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from support.loops import listening
-from support.proxy import relay
+from support.proxy import connected, relay
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -52,9 +52,8 @@ def front(address: str, where: str | Path) -> Iterator[Front]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         made.sent.append(sent := bytearray())
-        with contextlib.closing(writer):
-            there = await asyncio.open_connection(agent.hostname, agent.port)
-            await relay(reader, writer, *there, sent)
+        with contextlib.closing(writer), await connected(agent.hostname, agent.port) as there:
+            await relay(reader, writer, there, sent=sent)
 
     with listening(serve, where) as place:
         made.address = f"http://{place}" if isinstance(where, str) else f"unix://{place}"

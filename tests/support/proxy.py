@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -44,48 +45,71 @@ class Proxy:
                 await writer.drain()
             elif method == "CONNECT":
                 port = int(target.rpartition(":")[2])
-                there = await asyncio.open_connection("127.0.0.1", port)
-                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                await relay(reader, writer, *there)
+                with await connected("127.0.0.1", port) as there:
+                    writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    await relay(reader, writer, there)
             else:
                 url = urlsplit(target)
-                there = await asyncio.open_connection("127.0.0.1", url.port)
                 path = url.path + (f"?{url.query}" if url.query else "")
-                there[1].write(f"{method} {path} {version}\r\n".encode() + rest)
-                await relay(reader, writer, *there)
+                first = f"{method} {path} {version}\r\n".encode() + rest
+                with await connected("127.0.0.1", url.port) as there:
+                    await relay(reader, writer, there, first)
+
+
+async def connected(host: str | None, port: int | None) -> socket.socket:
+    """Return a plain socket that is connected, for `relay`."""
+    made = socket.socket()
+    try:
+        made.settimeout(0)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(made, (host, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 async def relay(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    there_reader: asyncio.StreamReader,
-    there_writer: asyncio.StreamWriter,
+    there: socket.socket,
+    first: bytes = b"",
+    *,
     sent: bytearray | None = None,
 ) -> None:
-    """Carry bytes both ways between two connections until both have ended.
+    """Carry bytes both ways between a connection and another one, until both have ended.
+
+    The other is a plain socket: a transport of asyncio closes when a write fails, and throws away
+    what has come and was not read, such as the last words of an agent that has ended a session
+    before it had read all of it.
 
     Args:
         reader: Of the one that asks.
         writer: Of the same.
-        there_reader: Of the one that answers.
-        there_writer: Of the same.
+        there: The one that answers.
+        first: What is sent to that before all else.
         sent: Takes what was asked.
     """
-    seen = bytearray() if sent is None else sent
+    seen, loop = bytearray() if sent is None else sent, asyncio.get_running_loop()
 
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def ask() -> None:
         with contextlib.suppress(OSError):
-            while data := await source.read(1 << 16):
-                if source is reader:
-                    seen.extend(data)
-                sink.write(data)
-                await sink.drain()
-            sink.write_eof()
+            await loop.sock_sendall(there, first)
+            while data := await reader.read(1 << 16):
+                seen.extend(data)
+                await loop.sock_sendall(there, data)
+            there.shutdown(socket.SHUT_WR)
 
-    try:
-        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
-    finally:
-        there_writer.close()
+    async def answer() -> None:
+        with contextlib.suppress(OSError):
+            while data := await loop.sock_recv(there, 1 << 16):
+                writer.write(data)
+                await writer.drain()
+            writer.write_eof()
+
+    async with asyncio.TaskGroup() as both:
+        both.create_task(ask())
+        both.create_task(answer())
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from support.loops import listening
-from support.proxy import relay
+from support.proxy import connected, relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,10 +104,10 @@ class Recorder:
                     return
                 if asked.upgrade:
                     await asyncio.sleep(self.upgrade_delay)
-                    there = await asyncio.open_connection(*self.upstream.split(":"))
-                    there[1].write(head)
+                    host, _, port = self.upstream.rpartition(":")
                     self.carried.append((asked, asyncio.get_running_loop(), writer))
-                    await relay(reader, writer, *there)
+                    with await connected(host, int(port)) as there:
+                        await relay(reader, writer, there, head)
                     return
                 target = head.split(b" ")[1].decode("latin-1")
                 writer.write(await asyncio.to_thread(self._ask, asked.method, target, headers))
