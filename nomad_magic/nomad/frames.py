@@ -45,6 +45,14 @@ read, in 36 of 120 runs of the CLI, in 47 with frames of 2 KiB, and in 1 with on
 OUTPUT_CHUNK: Final = 4096
 """The most bytes of output in one frame, as the agent sends them."""
 
+REFUSAL_SECONDS: Final = 1.0
+"""How long after the upgrade a close is still Nomad's refusal, in seconds.  Nomad refuses with
+1008 and 1011 within the first round trip (measured); other codes, and later closes, are of what
+stands between here and the agent."""
+
+NOT_STARTED_WORDS: Final = "failed to start command"
+"""A close with these words is a refusal however late: a driver may take its time to fail."""
+
 HEARTBEAT_SECONDS: Final = 10.0
 """How often the client sends an empty frame, so that proxies keep the connection."""
 
@@ -124,6 +132,18 @@ def decode_output(text: str | bytes) -> OutputFrame:
         return _output_decoder.decode(text)
     except _UNREADABLE as error:
         raise FrameError(str(error)) from error
+
+
+def is_refusal(code: int, reason: str, seconds: float) -> bool:
+    """Return whether a close frame, with nothing before it, says that the action was not started.
+
+    Args:
+        code: The frame's.
+        reason: The frame's; may be empty.
+        seconds: How long after the upgrade it came.
+    """
+    nomads = code in (CLOSE_POLICY, CLOSE_INTERNAL)
+    return nomads and (seconds < REFUSAL_SECONDS or NOT_STARTED_WORDS in reason)
 
 
 def close_words(code: int, reason: str) -> str:

@@ -31,9 +31,7 @@ import msgspec
 from nomad_magic.nomad.escape import EscapeReader
 from nomad_magic.nomad.frames import (
     CLOSE_ABNORMAL,
-    CLOSE_INTERNAL,
     CLOSE_NORMAL,
-    CLOSE_POLICY,
     HEARTBEAT_SECONDS,
     FrameError,
     InputFrame,
@@ -42,8 +40,9 @@ from nomad_magic.nomad.frames import (
     close_words,
     decode_output,
     encode,
+    is_refusal,
 )
-from nomad_magic.nomad.ladder import KEYS, SIGNAL_NAMES, Ladder
+from nomad_magic.nomad.ladder import KEY_SECONDS, KEYS, SIGNAL_NAMES, Ladder
 from nomad_magic.nomad.stdin import Stdin
 from nomad_magic.record.facts import Rung, StopReason
 
@@ -51,14 +50,6 @@ if TYPE_CHECKING:
     from nomad_magic.record.transcript import StreamName
 
 CTRL_C: Final = KEYS[Rung.INTERRUPT]
-
-REFUSAL_SECONDS: Final = 1.0
-"""How long after the upgrade a close is still Nomad's refusal, in seconds.  Nomad refuses with
-1008 and 1011 within the first round trip (measured); other codes, and later closes, are of what
-stands between here and the agent."""
-
-NOT_STARTED_WORDS: Final = "failed to start command"
-"""A close with these words is a refusal however late: a driver may take its time to fail."""
 
 
 class State(enum.Enum):
@@ -119,6 +110,9 @@ class ExecProtocol:
         escape: The escape character, or empty; looked for only with a tty.
         size: The terminal's height and width in cells, sent first with a tty.
         reach: A second session may send signals to the process.
+
+    Attributes:
+        stdin_due: Before that time no stdin is sent.
     """
 
     def __init__(
@@ -138,6 +132,7 @@ class ExecProtocol:
         self._signal = Rung.NONE
         self._urgent: deque[InputFrame] = deque()
         self._stdin = Stdin()
+        self.stdin_due = 0.0
         self._opened = 0.0
         self._last_sent = 0.0
         self._started = False
@@ -325,7 +320,11 @@ class ExecProtocol:
         if self.state is not State.RUNNING:
             return None
         if self._urgent:
-            return self._urgent.popleft()
+            if (frame := self._urgent.popleft()).stdin is not None:
+                self.stdin_due = now + KEY_SECONDS
+            return frame
+        if now < self.stdin_due:
+            return None
         if chunk := self._stdin.take():
             return InputFrame(stdin=Stream(data=chunk))
         if self._escaped:
@@ -374,9 +373,7 @@ class ExecProtocol:
             # As the CLI says it (measured): the reason alone.
             return self._lost(reason)
         if reason and code != CLOSE_NORMAL:
-            at_once = now - self._opened < REFUSAL_SECONDS
-            nomads = code in (CLOSE_POLICY, CLOSE_INTERNAL)
-            if nomads and not self._started and (at_once or NOT_STARTED_WORDS in reason):
+            if not self._started and is_refusal(code, reason, now - self._opened):
                 self.state = State.REFUSED
                 return [Refused(code, reason)]
             # It did run, and may go on: that is not a refusal.

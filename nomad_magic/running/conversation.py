@@ -146,6 +146,8 @@ class Conversation:
                 self._news.clear()
                 # What is there to be read is taken first; then it is looked again.
                 pause = max(due - now, 0.0 if quiet else AGAIN_SECONDS)
+                if now < protocol.stdin_due:
+                    pause = min(pause, protocol.stdin_due - now)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._news.wait()

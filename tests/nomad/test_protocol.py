@@ -23,6 +23,7 @@ from nomad_magic.nomad.frames import (
     CLOSE_NAMES,
     HEARTBEAT_SECONDS,
     OUTPUT_CHUNK,
+    REFUSAL_SECONDS,
     STDIN_CHUNK,
     Exit,
     InputFrame,
@@ -32,10 +33,9 @@ from nomad_magic.nomad.frames import (
     decode_input,
     encode,
 )
-from nomad_magic.nomad.ladder import KEYS, SIGNAL_NAMES
+from nomad_magic.nomad.ladder import KEY_SECONDS, KEYS, SIGNAL_NAMES
 from nomad_magic.nomad.protocol import (
     CTRL_C,
-    REFUSAL_SECONDS,
     Event,
     ExecProtocol,
     Exited,
@@ -353,7 +353,7 @@ def test_the_ladder_without_a_tty() -> None:
 
 
 def test_a_ctrl_c_overtakes_waiting_stdin() -> None:
-    """A large body does not make the user wait; the rest of it follows."""
+    """A large body does not make the user wait; the rest of it follows a moment later."""
     protocol = session(tty=True)
     protocol.type(b"x" * (3 * STDIN_CHUNK))
     assert protocol.next_frame(0.0) == encode(SIZE)
@@ -363,6 +363,8 @@ def test_a_ctrl_c_overtakes_waiting_stdin() -> None:
     assert frames(protocol) == [
         stdin(CTRL_C),
         stdin(KEYS[Rung.QUIT]),
+    ]
+    assert frames(protocol, KEY_SECONDS) == [
         *[stdin(b"x" * STDIN_CHUNK)] * 2,
     ]
     assert protocol.sent == 3 * STDIN_CHUNK
@@ -736,8 +738,40 @@ def test_what_comes_early_is_kept_for_the_session() -> None:
     assert frames(protocol, 7.0) == [
         InputFrame(tty_size=Size(height=30, width=100)),
         stdin(CTRL_C),
-        stdin(b"ls\r"),
     ]
+    assert frames(protocol, 7.0 + KEY_SECONDS) == [stdin(b"ls\r")]
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 2), st.sampled_from(["stop", "type", "end", "resize", "send"])))
+)
+def test_no_stdin_follows_a_key_at_once(steps: list[tuple[float, str]]) -> None:
+    """What is on its way as the action ends may cost its exit code; its size may be told."""
+    protocol, now, last_key = session(tty=True), 0.0, -9.0
+    for seconds, step in [*steps, (9.0, "send")]:
+        now += seconds
+        match step:
+            case "stop" if protocol.next_rung in KEYS:
+                protocol.stop()
+            case "type":
+                protocol.type(b"more\r")
+            case "end":
+                protocol.end_stdin()
+            case "resize":
+                protocol.resize(30, 100)
+        for frame in frames(protocol, now) if step == "send" else ():
+            if frame.stdin is not None and frame.stdin.data in KEYS.values():
+                last_key = now
+            elif frame.stdin is not None:
+                assert now >= last_key + KEY_SECONDS
+    # And nothing of it is lost.
+    frames(protocol, now + KEY_SECONDS)
+    assert protocol.sent == 5 * _before_end(steps).count("type")
+
+
+def _before_end(steps: list[tuple[float, str]]) -> list[str]:
+    names = [step for _, step in steps]
+    return names[: names.index("end")] if "end" in names else names
 
 
 @pytest.mark.parametrize("tty", [False, True])
