@@ -45,14 +45,14 @@ def test_one_row_and_then_all_are_stopped(
     expect(rows.get_by_role("row")).to_have_count(3)
     expect(rows.get_by_role("row").nth(1)).to_contain_text("tick 2", timeout=MS)
     rows.get_by_role("button", name="Stop cache.redis[1]").click()
-    failed = cell.get_by_role("button", name="failed · 1")
-    expect(failed).to_be_visible(timeout=MS)
+    stopped = cell.get_by_role("button", name="stopped · 1")
+    expect(stopped).to_be_visible(timeout=MS)
     # Nothing moves away from under the pointer.
     expect(rows.get_by_role("row").nth(1)).to_contain_text("interrupted (exit 130)")
     notebook.page.mouse.move(0, 0)
     notebook.page.evaluate("document.activeElement.blur()")
-    expect(rows.get_by_role("row").nth(0)).to_contain_text("cache.redis[1]", timeout=MS)
-    failed.click()
+    expect(rows.get_by_role("row").nth(2)).to_contain_text("cache.redis[1]", timeout=MS)
+    stopped.click()
     expect(rows.get_by_role("row")).to_have_count(1)
     cell.get_by_role("button", name="all · 3").click()
     # The output of one that runs, and then of the one that has ended.
@@ -159,10 +159,10 @@ def test_keyboard_and_screen_reader(opened: Callable[..., Notebook]) -> None:
     focused = "() => document.activeElement.ariaLabel || document.activeElement.innerText"
     cell.get_by_role("button", name="Stop all", exact=True).focus()
     walked = []
-    for _ in range(7):
+    for _ in range(8):
         page.keyboard.press("Tab")
         walked.append(page.evaluate(focused))
-    kinds = ["all · 3", "failed · 0", "running · 3", "waiting · 0", "exit 0 · 0"]
+    kinds = ["all · 3", "failed · 0", "running · 3", "waiting · 0", "stopped · 0", "exit 0 · 0"]
     assert walked == ["Copy", *kinds, "Allocations"]
     page.keyboard.press("End")
     at = "id => document.getElementById(id).innerText"
@@ -177,8 +177,8 @@ def test_keyboard_and_screen_reader(opened: Callable[..., Notebook]) -> None:
     expect(detail).to_have_count(0)
     assert page.evaluate(focused) == "Allocations"
     page.keyboard.press("Delete")
-    expect(cell.get_by_role("button", name="failed · 1")).to_be_visible(timeout=MS)
-    expect(cell.get_by_role("status")).to_contain_text("1 failed", timeout=MS)
+    expect(cell.get_by_role("button", name="stopped · 1")).to_be_visible(timeout=MS)
+    expect(cell.get_by_role("status")).to_contain_text("1 stopped", timeout=MS)
     cell.get_by_role("button", name="Stop all", exact=True).focus()
     page.keyboard.press("Enter")
     notebook.wait_done(1)
@@ -237,7 +237,7 @@ def test_a_fleet_looks_as_it_should(
         theme(notebook, name)
         rows = start(notebook)
         rows.get_by_role("button", name="Stop cache.redis[1]").click()
-        expect(notebook.cell(1)).to_contain_text("failed · 1", timeout=MS)
+        expect(notebook.cell(1)).to_contain_text("stopped · 1", timeout=MS)
         rows.get_by_role("row").filter(has_text="cache.redis[0]").click()
         expect(notebook.cell(1).locator(".xterm")).to_contain_text("tick 2", timeout=MS)
         screenshot(notebook, f"fleet-running-{name.lower()}")

@@ -66,14 +66,14 @@ def test_one_row_is_stopped_and_the_others_go_on(page: Page) -> None:
     page.run(f"r = %nomad_action_all {SERVER} quiet")
     started(page)
     page.send({"type": "row_stop", "row": 1, "rung": "interrupt"})
-    page.until(lambda: "interrupted" in field(page, RowField.STATE), "one is stopped")
-    assert field(page, RowField.STATE) == ["running", "interrupted", "running"]
+    page.until(lambda: "stopped" in field(page, RowField.STATE), "one is stopped")
+    assert field(page, RowField.STATE) == ["running", "stopped", "running"]
     # Over, beyond the last, and for a rung that nobody sees: nothing comes of it.
     for row, rung in ((1, "interrupt"), (3, "interrupt"), (-1, "interrupt")):
         page.send({"type": "row_stop", "row": row, "rung": rung})
     page.send({"type": "stop", "rung": "interrupt"})
     page.finish()
-    assert field(page, RowField.STATE) == ["interrupted"] * 3
+    assert field(page, RowField.STATE) == ["stopped"] * 3
 
 
 def test_a_row_that_waits_is_given_up(page: Page) -> None:
@@ -85,14 +85,37 @@ def test_a_row_that_waits_is_given_up(page: Page) -> None:
     assert field(page, RowField.STATE)[1:] == ["waiting"] * 2
     assert field(page, RowField.RUNG)[1:] == ["give_up"] * 2
     page.send({"type": "row_stop", "row": 2, "rung": "give_up"})
-    page.until(lambda: field(page, RowField.STATE)[2] == "not started", "it is given up")
+    page.until(lambda: field(page, RowField.STATE)[2] == "stopped", "it is given up")
     assert field(page, RowField.ENDING)[2] == "not started: stopped before the action was started"
     # Its turn comes to the second alone.
     page.send({"type": "row_stop", "row": 0, "rung": "interrupt"})
     page.until(lambda: field(page, RowField.STATE)[1] == "running", "the second row")
     page.send({"type": "stop", "rung": "interrupt"})
     page.finish()
-    assert field(page, RowField.STATE) == ["interrupted", "interrupted", "not started"]
+    assert field(page, RowField.STATE) == ["stopped"] * 3
+
+
+def test_what_fails_a_cell_has_failed_in_its_rows(page: Page) -> None:
+    """And what someone has stopped has not: the one with an error, the other without."""
+    page.run(f"%nomad_action_all {SERVER} -parallel=1 -fail-fast fail")
+    page.until(lambda: page.comm, "the widget")
+    page.send({"type": "ready"})
+    page.finish()
+    assert page.error.startswith("FleetFailed")
+    assert field(page, RowField.STATE) == ["failed", "not started", "not started"]
+
+
+def test_what_a_timeout_ends_has_failed_in_its_rows(page: Page) -> None:
+    """Nobody has stopped it, though it was interrupted in the same way."""
+    page.run(
+        "%config NomadMagics.timeout = 1\n"
+        f"%nomad_action_all {SERVER} forever\n"
+        "%config NomadMagics.timeout = None"
+    )
+    started(page)
+    page.finish()
+    assert page.error.startswith("FleetFailed")
+    assert field(page, RowField.STATE) == ["interrupted"] * 3
 
 
 def test_a_rows_output_is_shown_by_a_widget_of_its_own(page: Page) -> None:
@@ -146,12 +169,12 @@ def test_a_page_that_comes_late_gets_all_rows(page: Page) -> None:
     page.run(f"%nomad_action_all {SERVER} quiet")
     started(page)
     page.send({"type": "row_stop", "row": 0, "rung": "interrupt"})
-    page.until(lambda: "interrupted" in field(page, RowField.STATE), "one is stopped")
+    page.until(lambda: "stopped" in field(page, RowField.STATE), "one is stopped")
     page.name = "page-2"
     page.custom.clear()
     page.send({"type": "ready"})
     page.until(lambda: len(page.rows()) == 3, "its rows")
-    assert field(page, RowField.STATE) == ["interrupted", "running", "running"]
+    assert field(page, RowField.STATE) == ["stopped", "running", "running"]
     page.send({"type": "stop", "rung": "interrupt"})
     page.finish()
     told = [said for said, _ in page.custom if said["type"] == "record"]
@@ -186,7 +209,7 @@ def test_a_background_fleet_is_heard_while_another_cell_runs(page: Page) -> None
     page.send_by_control({"type": "row_open", "row": 2, "number": 2})
     page.until(lambda: any(said["type"] == "row" for said, _ in page.custom), "the row's widget")
     page.send_by_control({"type": "row_stop", "row": 0, "rung": "interrupt", "number": 3})
-    page.until(lambda: "interrupted" in field(page, RowField.STATE), "one is stopped")
+    page.until(lambda: "stopped" in field(page, RowField.STATE), "one is stopped")
     page.send_by_control({"type": "stop", "rung": "interrupt", "number": 4})
     page.finish()
     assert page.error == ""

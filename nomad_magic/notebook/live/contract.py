@@ -93,7 +93,7 @@ class RowField(enum.IntEnum):
     ROW = 0
     """Its number, from 0."""
     STATE = 1
-    """`WAITING`, or an outcome."""
+    """`WAITING`, `STOPPED`, or an outcome."""
     ENDING = 2
     """The same in words: `exit 3`."""
     SECONDS = 3
@@ -112,6 +112,9 @@ class RowField(enum.IntEnum):
 
 WAITING: Final = "waiting"
 """The state of a row whose run was not begun yet."""
+
+STOPPED: Final = "stopped"
+"""The state of a row whose run someone has stopped, or given up: that is no failure."""
 
 
 class Phase(enum.StrEnum):
@@ -205,12 +208,14 @@ def javascript() -> str:
         "OUTCOMES": {name: {"sign": sign, "tone": tone} for name, (sign, tone) in OUTCOMES.items()},
         "ROW": {field.name: field.value for field in RowField},
         "WAITING": WAITING,
+        "STOPPED": STOPPED,
         "FLEET_TRAITS": FLEET_TRAITS,
         "TRAITS": TRAITS,
         "DRAFT_OUTPUT": DRAFT_OUTPUT,
         "UNKNOWN": Outcome.UNKNOWN.value,
         "RUNNING": Outcome.RUNNING.value,
         "SUCCEEDED": Outcome.SUCCEEDED.value,
+        "INTERRUPTED": Outcome.INTERRUPTED.value,
         "CONTROL_MESSAGE": CONTROL_MESSAGE,
         "CONTROL_MS": CONTROL_MS,
         "WIDGET_VIEW": WIDGET_VIEW,

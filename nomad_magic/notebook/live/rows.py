@@ -11,11 +11,18 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from nomad_magic.notebook.live.contract import WAITING, KernelMessage, PageMessage, rung_name
+from nomad_magic.notebook.live.contract import (
+    STOPPED,
+    WAITING,
+    KernelMessage,
+    PageMessage,
+    rung_name,
+)
 from nomad_magic.notebook.live.feed import Feed
 from nomad_magic.notebook.live.pages import Pages, press
 from nomad_magic.record.facts import SHORT_ID, Outcome, Rung
 from nomad_magic.record.reader import Reader
+from nomad_magic.running import outcome
 from nomad_magic.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -194,7 +201,6 @@ class Rows(Feed):
         for row, key in enumerate(self._keys):
             run = runs[key]
             session = members.get(key)
-            waits = run.outcome is Outcome.RUNNING and run.started is None
             if run.outcome is not Outcome.RUNNING:
                 rung = Rung.NONE
             elif session is not None:
@@ -204,13 +210,27 @@ class Rows(Feed):
             yield (
                 row,
                 (
-                    WAITING if waits else run.outcome.value,
+                    self._state(key),
                     run.masker.name(run.ending),
                     round(run.duration if session is None else session.elapsed, 1),
                     rung_name(rung),
                     self._lines.get(row, (0, ""))[1],
                 ),
             )
+
+    def _state(self, key: str) -> str:
+        """Return `RowField.STATE`: what makes no cell fail has not failed."""
+        run, session = self._fleet.result.runs[key], self._fleet.session(key)
+        if run.outcome is Outcome.RUNNING and run.started is None:
+            return WAITING
+        if session is not None and not session.done:
+            return Outcome.RUNNING.value
+        if session is None:
+            # Never begun: given up by someone, or after the failure of another.
+            stopped = run.reason == outcome.STOPPED
+        else:
+            stopped = session.error is None and not run.ok
+        return STOPPED if stopped else run.outcome.value
 
     def _look_for_lines(self, until: float) -> None:
         """Look for the last lines of outputs that have grown, from where it ended the last time."""

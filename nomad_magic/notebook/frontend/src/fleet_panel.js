@@ -51,8 +51,10 @@ export class FleetPanel extends Frame {
 
   words(outcome) {
     const words = super.words(outcome);
-    const { failed } = this.page.rows.counts;
-    return !outcome && failed ? `${words} · ${failed} failed` : words;
+    const { counts } = this.page.rows;
+    const ended = ["failed", "stopped"].filter((kind) => counts[kind]);
+    if (outcome || !ended.length) return words;
+    return `${words} · ${ended.map((kind) => `${counts[kind]} ${kind}`).join(" · ")}`;
   }
 
   update() {
@@ -112,7 +114,7 @@ export class FleetPanel extends Frame {
   #build() {
     this.progress = part("div", "progress", { role: "progressbar", "aria-valuemin": "0" });
     this.parts = Object.fromEntries(
-      ["failed", "exit 0", "running"].map((kind) => {
+      ["failed", "stopped", "exit 0", "running"].map((kind) => {
         const element = part("span", "part");
         element.dataset.kind = kind;
         this.progress.append(element);

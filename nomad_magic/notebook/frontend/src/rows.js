@@ -1,11 +1,19 @@
 // A fleet's rows as the page knows them: their order, their counts, what of them is shown.
 
-import { OUTCOMES, ROW, RUNNING, SUCCEEDED, WAITING } from "./contract.js";
+import { INTERRUPTED, OUTCOMES, ROW, RUNNING, STOPPED, SUCCEEDED, WAITING } from "./contract.js";
 
 /** What rows can be narrowed to, in the order in which they are listed: failures first. */
-export const KINDS = ["failed", "running", "waiting", "exit 0"];
+export const KINDS = ["failed", "running", "waiting", "stopped", "exit 0"];
 
-const KIND_OF = { [RUNNING]: "running", [WAITING]: "waiting", [SUCCEEDED]: "exit 0" };
+const KIND_OF = {
+  [RUNNING]: "running",
+  [WAITING]: "waiting",
+  [STOPPED]: "stopped",
+  [SUCCEEDED]: "exit 0",
+};
+
+/** How a row's state looks. */
+const LOOKS = { ...OUTCOMES, [STOPPED]: OUTCOMES[INTERRUPTED] };
 
 /** A row's fields that a change has. */
 const CHANGING = ROW.NAME;
@@ -40,7 +48,7 @@ export class Rows {
   }
 
   get ended() {
-    return this.counts.failed + this.counts["exit 0"];
+    return this.counts.failed + this.counts.stopped + this.counts["exit 0"];
   }
 
   /**
@@ -48,7 +56,7 @@ export class Rows {
    * @returns {number[]} The numbers of the rows, failures first.
    */
   order(kind) {
-    const found = { failed: [], running: [], waiting: [], "exit 0": [] };
+    const found = Object.fromEntries(KINDS.map((one) => [one, []]));
     for (const row of this.all) found[kindOf(row)].push(row[ROW.ROW]);
     return kind ? found[kind] : KINDS.flatMap((one) => found[one]);
   }
@@ -61,11 +69,11 @@ export class Rows {
   }
 
   sign(row) {
-    return OUTCOMES[this.all[row][ROW.STATE]]?.sign ?? "·";
+    return LOOKS[this.all[row][ROW.STATE]]?.sign ?? "·";
   }
 
   tone(row) {
-    return OUTCOMES[this.all[row][ROW.STATE]]?.tone ?? "";
+    return LOOKS[this.all[row][ROW.STATE]]?.tone ?? "";
   }
 
   /** All of them as text, one in a line. @param {number} now In ms. */

@@ -1,21 +1,23 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ROW, RUNNING, SUCCEEDED, WAITING } from "./contract.js";
+import { ROW, RUNNING, STOPPED, SUCCEEDED, WAITING } from "./contract.js";
 import { KINDS, Rows } from "./rows.js";
 
-const STATES = [WAITING, RUNNING, SUCCEEDED, "failed", "interrupted", "connection lost"];
+const STATES = [WAITING, RUNNING, SUCCEEDED, "failed", STOPPED, "connection lost"];
 
 const row = (number, state, seconds = 0) => [
   ...[number, state, state, seconds, "interrupt", `line of ${number}`],
   ...[`cache.redis[${number}]`, `0000000${number}`, "node"],
 ];
 
-test("failures are listed first, then what runs, then what waits", () => {
+test("failures are listed first, then what runs, what waits, what was stopped", () => {
   const rows = new Rows();
   rows.fill(STATES.map((state, number) => row(number, state)), 0);
-  assert.deepEqual(rows.order(""), [3, 4, 5, 1, 0, 2]);
-  assert.deepEqual(rows.order("failed"), [3, 4, 5]);
+  assert.deepEqual(rows.order(""), [3, 5, 1, 0, 4, 2]);
+  assert.deepEqual(rows.order("failed"), [3, 5]);
+  assert.deepEqual(rows.order("stopped"), [4]);
+  assert.deepEqual([3, 4].map((one) => rows.tone(one)), ["bad", "unsure"]);
   assert.deepEqual(rows.order("waiting"), [0]);
   assert.equal(rows.ended, 4);
 });
