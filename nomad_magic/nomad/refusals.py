@@ -58,6 +58,9 @@ async def hint(reason: str, args: ActionArgs, resolved: Resolved, client: Client
     if reason == f"job {resolved.job} does not have allocation {allocation.id}":
         job = visible_name(allocation.job_id)
         return f"Allocation {allocation.id[:SHORT_ID]} is of another job: -job={job}"
+    if "not started yet" in reason:
+        # Seen for a moment where the allocation counts as running already (Nomad 1.8.4).
+        return f"Allocation {allocation.id[:SHORT_ID]} is being started: once more in a moment."
     if "is not running" in reason:
         return f"Allocation {allocation.id[:SHORT_ID]} is {allocation.client_status}."
     return ""

@@ -458,6 +458,21 @@ def test_the_connection_to_a_known_node_is_begun_early(script: Script) -> None:
         assert "/action" not in script.requests[-1] + script.requests[-2]
 
 
+def test_a_task_that_is_being_started_is_worth_another_try(script: Script) -> None:
+    """It counts as running already, and nothing was run; that is for whoever asked to decide."""
+
+    async def session(connection: ServerConnection) -> None:
+        await connection.close(1008, 'task "server" not started yet.')
+
+    script.session = session
+    error = failure(script)
+    assert error.message == 'failed to exec into task: task "server" not started yet.'
+    assert error.hint.endswith("is being started: once more in a moment.")
+    assert error.result is not None
+    assert error.result.outcome is Outcome.REFUSED
+    assert sum("/action" in path for path in script.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("having", "words"),
     [
