@@ -122,7 +122,6 @@ class Session(Handle["ActionResult"]):
         )
         self._conversation: Conversation | None = None
         self._given_up = asyncio.Event()
-        self._stopped_late = False
 
     def __repr__(self) -> str:
         return f"<Session {self.result.action}: {self.result.state}>"
@@ -137,7 +136,7 @@ class Session(Handle["ActionResult"]):
     @property
     def stopped(self) -> bool:
         """Someone asked for the end, if only after it had come."""
-        return self._stopped_late or self._protocol.ladder.reason is not None
+        return self._stopper.late or self._protocol.ladder.reason is not None
 
     @property
     def takes_input(self) -> bool:
@@ -354,8 +353,6 @@ class Session(Handle["ActionResult"]):
         self._wind_down(self.options.grace, StopReason.TIMEOUT)
 
     def _stop(self) -> None:
-        # For whoever would run one again that was refused.
-        self._stopped_late = self._protocol.ended
         self._throttle.hurry()
         self._stopper.stop()
 

@@ -28,6 +28,10 @@ class Stopper:
         result: Takes what was done.
         listeners: Hear of it.
         changed: Is called when there is something new to send, or the run is over.
+
+    Attributes:
+        late: Someone asked for the end when it had come: one that was refused is not to be run
+            again.
     """
 
     def __init__(
@@ -41,12 +45,14 @@ class Stopper:
         self._result = result
         self._listeners = listeners
         self._changed = changed
+        self.late = False
         self._winding_down: StopReason | None = None
         self._kept: list[Rung] = []
         """Keys that wait for the session."""
 
     def stop(self, reason: StopReason = StopReason.PERSON) -> None:
         """Climb one rung."""
+        self.late = self.late or self._protocol.ended
         rung = self._protocol.stop(reason)
         if rung in KEYS and self._protocol.state is State.OPENING:
             self._kept.append(rung)
@@ -69,6 +75,7 @@ class Stopper:
 
     def disconnect(self, reason: StopReason = StopReason.PERSON) -> None:
         """Close the connection."""
+        self.late = self.late or self._protocol.ended
         if not self._protocol.ended:
             self._protocol.disconnect(reason)
             self._did(self._protocol.ladder.rung)

@@ -10,6 +10,7 @@ import pickle
 import signal
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -493,7 +494,7 @@ def turns_later(turns: int, function: Callable[[], object]) -> None:
     loop.get().call_soon_threadsafe(wait, turns)
 
 
-@pytest.mark.parametrize("who", ["all", "its row", "its session"])
+@pytest.mark.parametrize("who", ["all", "its row", "its session", "its end", "its cut"])
 def test_what_was_stopped_is_not_asked_again(script: Script, who: str) -> None:
     """Not though it was refused for want of room, in whichever turn of the loop Stop is pressed.
 
@@ -513,6 +514,8 @@ def test_what_was_stopped_is_not_asked_again(script: Script, who: str) -> None:
                 "all": fleet.stop,
                 "its row": lambda: fleet.member(key).stop(),
                 "its session": fleet.running()[key].stop,
+                "its end": partial(fleet.running()[key].wind_down, 1.0),
+                "its cut": fleet.running()[key].disconnect,
             }
             turns_later(int(key[:8]), press[who])
             return answer("Your IP is issuing too many concurrent connections", 429)
