@@ -526,7 +526,11 @@ def test_what_was_stopped_is_not_asked_again(script: Script, who: str) -> None:
         fleet = fleet_api.prepare(line, stdin=None, environ=env)
         result = fleet.start().wait(20)
     assert fleet.error is None
-    assert result.counts == {"not started: stopped before the action was started": count}
+    # Whose connection is closed before the refusal was heard is not known to be not started.
+    cut = result.counts.get("disconnected", 0)
+    assert not cut or who in ("its end", "its cut")
+    given_up = result.counts["not started: stopped before the action was started"]
+    assert given_up == count - cut
     assert sum("/action?" in path for path in script.requests) == count
 
 
