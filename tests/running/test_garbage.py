@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import subprocess
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,6 @@ from nomad_magic.running.garbage import RUNS, spare_more, spared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
 
 class Ring:
@@ -23,7 +24,6 @@ class Ring:
 
     def __init__(self) -> None:
         self.itself = self
-        self.more: list[Any] = [[] for _ in range(28)]
 
 
 def dropped() -> weakref.ref[Ring]:
@@ -113,41 +113,52 @@ def test_it_ends_though_the_runs_go_on(monkeypatch: pytest.MonkeyPatch, thawed: 
     asyncio.run(run())
 
 
+GROWS = """
+import asyncio, sys, weakref
+from nomad_magic.running import garbage
+
+class Ring:
+    def __init__(self):
+        self.itself = self
+        self.more = [[] for _ in range(28)]
+
+garbage.SLACK = 100_000
+more, left, held, others = int(sys.argv[1]), [], [], []
+
+async def run():
+    global held, others
+    for _ in range(100):
+        with garbage.spared():
+            made = [Ring() for _ in range(500)]
+            left.extend(map(weakref.ref, made))
+            garbage.spare_more(garbage.RUNS)
+            for one in others:
+                one.__exit__(None, None, None)
+            others = [garbage.spared() for _ in range(more)]
+            for one in others:
+                one.__enter__()
+        # As the result of the last is held until there is that of the next.
+        held = made
+        left[:] = [one for one in left if one() is not None]
+        print(len(left))
+
+asyncio.run(run())
+"""
+
+
 @pytest.mark.parametrize("more", [0, 1], ids=["one after the other", "while another goes on"])
-def test_a_process_that_grows_is_searched(monkeypatch: pytest.MonkeyPatch, more: int) -> None:
+def test_a_process_that_grows_is_searched(more: int) -> None:
     """Run after run, what none of them holds any more is let go again.
 
-    Each leaves a tenth of the process in objects that only a search finds; there are never more
-    than it has itself and `SLACK` says, which takes a few runs.
+    Each of a hundred leaves 15,000 objects that only a search finds; in a process that had some
+    50,000 there are never more than twice those, and what `SLACK` says, before it is searched.
     """
-    each, runs = len(gc.get_objects()) // 300, 20
-    monkeypatch.setattr(garbage, "SLACK", 10_000)
-    # As in a process that has not kept any out yet.
-    monkeypatch.setattr(garbage, "_objects", 1)
-    left: list[weakref.ref[Ring]] = []
-
-    async def run() -> None:
-        held: list[Ring] = []
-        others: list[AbstractContextManager[None]] = []
-        for _ in range(50):
-            with spared():
-                made = [Ring() for _ in range(each)]
-                left.extend(map(weakref.ref, made))
-                spare_more(RUNS)
-                for one in others:
-                    one.__exit__(None, None, None)
-                others = [spared() for _ in range(more)]
-                for one in others:
-                    one.__enter__()
-            # As the result of the last is held until there is that of the next.
-            held = made
-            left[:] = [one for one in left if one() is not None]
-            assert len(left) < runs * each
-        for one in others:
-            one.__exit__(None, None, None)
-        assert len(held) == each
-
-    asyncio.run(run())
+    command = [sys.executable, "-c", GROWS, str(more)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    left = list(map(int, ran.stdout.split()))
+    assert len(left) == 100
+    assert max(left) <= 30 * 500
+    assert min(left[50:]) <= 10 * 500
 
 
 def test_what_someone_else_has_frozen_stays_frozen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 10
+
+END_SECONDS = 30
+"""A server of websockets waits ten for whoever has connected and says nothing, be it a browser of
+another test that knew its port."""
+
 TURNS = 5
 
 
@@ -49,7 +54,7 @@ def in_a_thread(serving: Callable[[], AbstractAsyncContextManager[object]]) -> I
         yield
     finally:
         loop.call_soon_threadsafe(over.set)
-        thread.join(SECONDS)
+        thread.join(END_SECONDS)
         loop.close()
 
 
